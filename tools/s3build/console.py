@@ -1,0 +1,68 @@
+"""What the person at the terminal sees: one line a step with its time, and all of its output only when it fails.
+
+Owns: the shape of those lines, running a child quietly. Refuses to know: what the steps do.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+from contextlib import contextmanager
+
+
+class StepError(Exception):
+    """A step failed and has said why; `status` is for the shell."""
+
+    def __init__(self, status: int = 1) -> None:
+        super().__init__(status)
+        self.status = status or 1
+
+
+def say(text: str) -> None:
+    """One line, out at once, so that it stands before what a child prints next."""
+    print(text, flush=True)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Announce a step, then say how long it took. The title comes first: some steps take minutes when nothing is cached."""
+    print(f"· {title} …", end="", flush=True)
+    began = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        print(f" failed after {time.monotonic() - began:.1f} s", flush=True)
+        raise
+    print(f" {time.monotonic() - began:.1f} s", flush=True)
+
+
+def quietly(
+    command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, nice: bool = False
+) -> str:
+    """Run a command and return what it printed. If it fails, show that and raise StepError with its status."""
+    words = [str(word) for word in command]
+    if nice:  # for the long builds: the machine may be doing something else as well
+        words = ["nice", "-n", "10", *words]
+    done = subprocess.run(
+        words,
+        check=False,
+        cwd=cwd,
+        env=None if env is None else dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode:
+        print(f"\n$ {shlex.join(words)}\n{done.stdout}", file=sys.stderr, flush=True)
+        raise StepError(done.returncode)
+    return done.stdout

@@ -1,0 +1,54 @@
+"""requirements/*.in -> requirements/*.txt: every package with version and hashes, for all platforms and Pythons at once.
+
+Owns: how they are made, that they are up to date. Refuses to know: who installs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from . import ROOT
+from .console import quietly, say, step
+from .environments import REQUIREMENTS, find_uv
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+OLDEST_PYTHON = "3.9"
+# Ours takes its place; listed by the requirements of s3torchconnector.
+REPLACED = "s3torchconnectorclient"
+
+
+def write(names: Sequence[str] = ()) -> int:
+    """Resolve anew; `names` (test, lint, …) picks, the default is all."""
+    for source in sorted(REQUIREMENTS.glob("*.in")):
+        if names and source.stem not in names:
+            continue
+        out = source.with_suffix(".txt")
+        command = [find_uv(), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-annotate", "--no-header"]
+        command += ["--no-emit-index-url", "--no-emit-find-links", "--upgrade", "--python-version", OLDEST_PYTHON]
+        if source.stem != "upstream":
+            command += ["--no-emit-package", REPLACED]
+        with step(f"requirements/{out.name}"):
+            resolved = quietly([*command, source], cwd=ROOT)
+            out.write_text(_header(source) + resolved, encoding="utf-8")
+    return 0
+
+
+def fresh() -> bool:
+    """Was every .txt made from its .in as it is now?"""
+    stale = [
+        source.name
+        for source in sorted(REQUIREMENTS.glob("*.in"))
+        if not source.with_suffix(".txt").read_text(encoding="utf-8").startswith(_header(source))
+    ]
+    for name in stale:
+        say(f"requirements/{name} has changed since its .txt was made: python3 build.py lock")
+    return not stale
+
+
+def _header(source: Path) -> str:
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    return f"# Made by `python3 build.py lock` from {source.name}, sha256 {digest}. Do not edit.\n"
