@@ -1,0 +1,264 @@
+// This file owns a client: its configuration made real (credentials, endpoint, transport, budget) and the ops under way on it.
+// It refuses to know the C boundary.
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Client moves objects for one configuration. Many threads may use it at once.
+type Client struct {
+	cfg       Config
+	region    string
+	partSize  int64
+	stall     time.Duration
+	s3        *s3.Client
+	options   s3.Options
+	signer    *v4.Signer
+	transport http.RoundTripper
+	retrier   *retrier
+	budget    budget
+	endpoints sync.Map // bucket → *endpoint
+	badURL    *Error   // a custom endpoint that is none: told on the first operation (contract §2)
+
+	ctx       context.Context // ends at Close
+	cancel    context.CancelCauseFunc
+	lentBytes *atomic.Int64
+
+	mu      sync.Mutex
+	ops     map[*op]struct{}
+	closed  bool
+	drained chan struct{} // closed when the client is, and its last op has drained
+}
+
+// lentBytes counts what is lent to all clients of this library.
+var lentBytes atomic.Int64
+
+// LentBytes is how much memory is on loan just now, over all clients.
+func LentBytes() int64 { return lentBytes.Load() }
+
+// Open makes a client. It reads configuration files and touches no network.
+func Open(cfg Config) (*Client, *Error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	tuneRuntime()
+	c := &Client{
+		cfg: cfg, region: cfg.Region, partSize: cfg.PartSize, stall: cfg.Stall,
+		signer: v4.NewSigner(), retrier: newRetrier(cfg.MaxAttempts), budget: newBudget(cfg.connections()),
+		lentBytes: &lentBytes, ops: make(map[*op]struct{}), drained: make(chan struct{}),
+	}
+	if c.stall == 0 {
+		c.stall = stallAfter
+	}
+	if n, err := strconv.Atoi(cfg.Env["AWS_MAX_ATTEMPTS"]); err == nil && n > 0 {
+		c.retrier.attempts = n // contract §3: overrides the argument
+	}
+	base, endpointURL, err := c.resolve()
+	if err != nil {
+		return nil, err
+	}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	c.s3 = s3.NewFromConfig(base, func(o *s3.Options) {
+		o.Region = c.region
+		o.UsePathStyle = cfg.ForcePathStyle
+		o.UseARNRegion = true
+		o.HTTPClient = controlTransport{c}
+		o.Retryer = c.retrier
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		if endpointURL != "" {
+			o.BaseEndpoint = &endpointURL
+		}
+		if cfg.Unsigned {
+			o.Credentials = aws.AnonymousCredentials{}
+		}
+		o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+		if cfg.RequesterPays {
+			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Request-Payer", "requester"))
+		}
+	})
+	c.options = c.s3.Options()
+	if c.options.EndpointResolverV2 == nil {
+		c.options.EndpointResolverV2 = s3.NewDefaultEndpointResolverV2()
+	}
+	logf(levelDebug, targetClient, "region=%q endpoint=%q connections=%d part_size=%d attempts=%d", c.region, aws.ToString(c.options.BaseEndpoint), cfg.connections(), cfg.PartSize, c.retrier.attempts)
+	logf(levelInfo, targetClient, "client opened for region %q", c.region)
+	return c, nil
+}
+
+// resolve loads the SDK's configuration under the live environment, and decides the endpoint.
+func (c *Client) resolve() (base aws.Config, endpointURL string, _ *Error) {
+	cfg := &c.cfg
+	if cfg.Transport != nil { // in-memory wire: nothing of the environment applies
+		c.transport = cfg.Transport
+		return aws.Config{Region: cfg.Region, Credentials: aws.AnonymousCredentials{}}, "http://memory.invalid", nil
+	}
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(newHTTPClient(cfg)),
+		config.WithRegion(cfg.Region),
+	}
+	if cfg.Unsigned {
+		options = append(options, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
+	} else if cfg.Profile != nil {
+		options = append(options, config.WithSharedConfigProfile(*cfg.Profile))
+	}
+	err := withEnv(cfg.Env, func() (err error) {
+		base, err = config.LoadDefaultConfig(context.Background(), options...)
+		return err
+	})
+	if err != nil {
+		return base, "", newError(Invalid, "invalid AWS credentials: %s", configText(err))
+	}
+	logf(levelDebug, targetProfile, "configuration loaded from %d sources, profile %q", len(base.ConfigSources), aws.ToString(cfg.Profile))
+	logf(levelDebug, targetCredentials, "credentials come from %T", base.Credentials)
+	if base.Region == "" || cfg.Region != "" {
+		base.Region = cfg.Region
+	}
+	c.transport = base.HTTPClient.(*awshttp.BuildableClient).GetTransport()
+	if given := aws.ToString(cfg.Endpoint); given != "" {
+		if !validEndpoint(given) {
+			c.badURL = newError(Invalid, "Client error: Failed to construct request: Invalid S3 endpoint: endpoint could not be resolved: Custom endpoint `%s` was not a valid URI", given)
+			return base, "", nil
+		}
+		return base, given, nil
+	}
+	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} {
+		if given, ok := cfg.Env[name]; ok && !validEndpoint(given) {
+			return base, "", newError(Invalid, "invalid S3 endpoint: invalid URI: URI could not be parsed: %s is %q; it must be like https://host:port", name, given)
+		}
+	}
+	return base, "", nil // the SDK took those, or a profile's endpoint_url, or Amazon's
+}
+
+func validEndpoint(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+func configText(err error) string {
+	var missing config.SharedConfigProfileNotExistError
+	if errors.As(err, &missing) {
+		return fmt.Sprintf("profile %q was not found in the AWS config and credentials files (AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, else ~/.aws)", missing.Profile)
+	}
+	return err.Error()
+}
+
+// Start begins an op. r is one of the Request types.
+func (c *Client) Start(r any) (Op, *Error) {
+	switch r := r.(type) {
+	case *GetRequest:
+		return c.startGet(*r)
+	case *PutRequest:
+		return c.startPut(*r)
+	case *HeadRequest:
+		return c.startHead(*r)
+	case *ListRequest:
+		return c.startList(*r)
+	case *DeleteRequest:
+		return c.startDelete(*r)
+	case *CopyRequest:
+		return c.startCopy(*r)
+	}
+	return nil, newError(Internal, "no op takes a %T", r)
+}
+
+// begin registers an op and runs its first goroutine.
+func (c *Client) begin(o *op, f func(context.Context) error) *Error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return newError(BadHandle, "the client is closed")
+	}
+	c.ops[o] = struct{}{}
+	c.mu.Unlock()
+	if c.badURL != nil {
+		o.fail(c.badURL)
+		return nil
+	}
+	o.run(f)
+	return nil
+}
+
+// Run begins an op that is no request to S3: f's result is its reply. opened, called at most once, reports Opened with a reply of
+// its own. f ends when its context does.
+func (c *Client) Run(name string, f func(ctx context.Context, opened func(reply any) error) (any, error)) (Op, *Error) {
+	o := &op{}
+	o.init(c, name)
+	return o, c.begin(o, func(ctx context.Context) error {
+		result, err := f(ctx, func(reply any) error { return o.report(Opened, reply) })
+		if err != nil {
+			return err
+		}
+		return o.report(Done, result)
+	})
+}
+
+func (c *Client) classify(verb string, err error) *Error {
+	if a := asAnswer(err); a != nil && c.cfg.MockRules {
+		if e := mockClassify(verb, a); e != nil {
+			return e
+		}
+	}
+	return classify(verb, c.region, err)
+}
+
+// forget is called by an op that has drained, with the op's lock held; c.mu nests inside it.
+func (c *Client) forget(o *op) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.ops, o)
+	c.drainLocked()
+}
+
+// drainLocked: mu must be held.
+func (c *Client) drainLocked() {
+	if !c.closed || len(c.ops) > 0 {
+		return
+	}
+	select {
+	case <-c.drained:
+	default:
+		close(c.drained)
+		c.cancel(nil)
+		if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+			t.CloseIdleConnections()
+		}
+	}
+}
+
+// Close closes all ops and returns at once; Drained tells when the last one has let go.
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed = true
+	ops := make([]*op, 0, len(c.ops))
+	for o := range c.ops {
+		ops = append(ops, o)
+	}
+	c.mu.Unlock()
+	for _, o := range ops { // not under c.mu: an op's lock comes first
+		o.Close()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drainLocked()
+}
+
+// Drained is closed when the client is closed and idle. Aborts of its uploads are over by then.
+func (c *Client) Drained() <-chan struct{} { return c.drained }
