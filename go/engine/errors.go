@@ -237,7 +237,7 @@ func rootText(err error) string {
 		err = op.Err
 	}
 	text := err.Error()
-	for _, frame := range []string{"https response error StatusCode: 0, RequestID: , HostID: , ", "request send failed, "} {
+	for _, frame := range []string{"https response error StatusCode: 0, RequestID: , HostID: , ", "request send failed, ", "endpoint rule error, "} {
 		text = strings.ReplaceAll(text, frame, "")
 	}
 	return text
