@@ -113,6 +113,7 @@ func (c *Client) resolve() (base aws.Config, endpointURL string, _ *Error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(newHTTPClient(cfg)),
 		config.WithRegion(cfg.Region),
+		config.WithLogger(sdkLogger{}),
 	}
 	if cfg.Unsigned {
 		options = append(options, config.WithCredentialsProvider(aws.AnonymousCredentials{}))

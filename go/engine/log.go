@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/aws/smithy-go/logging"
 )
 
 type level int32
@@ -84,6 +86,13 @@ func logf(at level, target, format string, args ...any) {
 	if l := activeLog.Load(); l != nil && l.enabled(at, target) {
 		l.write(at, target, fmt.Sprintf(format, args...))
 	}
+}
+
+// sdkLogger takes what the SDK has to say, which by default goes to stderr.
+type sdkLogger struct{}
+
+func (sdkLogger) Logf(_ logging.Classification, format string, args ...any) {
+	logf(levelDebug, targetClient, format, args...)
 }
 
 func (l *logger) enabled(at level, target string) bool {
