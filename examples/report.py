@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,14 +106,15 @@ class Report:
         mpl.use("Agg")  # no display needed
         import matplotlib.pyplot as plt  # noqa: PLC0415
 
-        style: dict[str, Any] = {
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.alpha": 0.25,
-            "font.size": 10,
-        }
-        with plt.rc_context(style):
+        with plt.rc_context(
+            {
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.grid": True,
+                "grid.alpha": 0.25,
+                "font.size": 10,
+            }
+        ):
             figure, (above, below) = plt.subplots(2, 1, sharex=True, figsize=(9, 6.2), layout="constrained")
             self._draw_loss(above)
             self._draw_rates(below)
