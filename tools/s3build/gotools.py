@@ -24,31 +24,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Program:
-    """One `package main` of a module that tools/<folder>/go.mod requires."""
+    """One `package main` of a module that tools/<name>/go.mod requires. A module each: their dependencies do not agree."""
 
     name: str
-    folder: str
     module: str
-    package: str
+    command: str = ""  # the package within the module
 
     @property
     def version(self) -> str:
         """As go.mod pins it."""
-        text = (ROOT / "tools" / self.folder / "go.mod").read_text(encoding="utf-8")
+        text = (ROOT / "tools" / self.name / "go.mod").read_text(encoding="utf-8")
         found = re.search(rf"^(?:require\s|\s)\s*{re.escape(self.module)} (v\S+)", text, re.MULTILINE)
         if found is None:
-            raise RuntimeError(f"tools/{self.folder}/go.mod does not require {self.module}")
+            raise RuntimeError(f"tools/{self.name}/go.mod does not require {self.module}")
         return found[1]
 
 
-MINIO = Program("minio", "minio", "github.com/minio/minio", "github.com/minio/minio")
-GOLANGCI_LINT = Program(
-    "golangci-lint",
-    "lint",
-    "github.com/golangci/golangci-lint/v2",
-    "github.com/golangci/golangci-lint/v2/cmd/golangci-lint",
-)
-ACTIONLINT = Program("actionlint", "lint", "github.com/rhysd/actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
+MINIO = Program("minio", "github.com/minio/minio")
+GOLANGCI_LINT = Program("golangci-lint", "github.com/golangci/golangci-lint/v2", "/cmd/golangci-lint")
+ACTIONLINT = Program("actionlint", "github.com/rhysd/actionlint", "/cmd/actionlint")
 
 
 def program(tools: Toolchain, wanted: Program, *, hint: str = "") -> Path:
@@ -65,6 +59,6 @@ def _build(tools: Toolchain, wanted: Program, binary: Path) -> None:
     env = {**tools.environment(), "CGO_ENABLED": "0"}
     with tempfile.TemporaryDirectory(dir=binary.parent) as scratch:
         new = Path(scratch, binary.name)
-        command = [tools.go, "build", "-trimpath", "-ldflags", "-s -w", "-o", new, wanted.package]
-        quietly(command, cwd=ROOT / "tools" / wanted.folder, env=env, nice=True)
+        command = [tools.go, "build", "-trimpath", "-ldflags", "-s -w", "-o", new, wanted.module + wanted.command]
+        quietly(command, cwd=ROOT / "tools" / wanted.name, env=env, nice=True)
         os.replace(new, binary)
