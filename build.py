@@ -25,9 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-from s3build import PACKAGE  # noqa: E402 - hatchling loads this file by its path, so ours must be put on the path first
+sys.path.insert(0, str(ROOT / "tools"))  # hatchling loads this file by its path alone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ Owns: the flags of `go build`, and which symbols leave the library. Refuses to k
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ def compile_library(tools: Toolchain, version: str, folder: Path = PACKAGE) -> P
         quietly(command, cwd=GO, env=go_environment(tools))
         # Never written in place: a process that has the old one mapped would crash, and one that keeps a descriptor on it for
         # its forked children (docs/design/0002-fork.md) would hand them another engine.
-        os.replace(new, library)
+        new.replace(library)
     return library
 
 

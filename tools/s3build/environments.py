@@ -96,9 +96,7 @@ def find_uv() -> str:
 
 
 def _bootstrap_uv(folder: Path, lock_file: Path) -> None:
-    made = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", str(folder)], check=False, capture_output=True, text=True
-    )
+    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=False, capture_output=True, text=True)
     if made.returncode:
         say(f"\n{made.stdout}{made.stderr}")
         say("This Python cannot make virtual environments. Either install uv (https://docs.astral.sh/uv), or what is missing:")

@@ -7,7 +7,6 @@ Built, not downloaded: the module proxy and go.sum vouch for every byte, and the
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from dataclasses import dataclass
@@ -59,6 +58,6 @@ def _build(tools: Toolchain, wanted: Program, binary: Path) -> None:
     env = {**tools.environment(), "CGO_ENABLED": "0"}
     with tempfile.TemporaryDirectory(dir=binary.parent) as scratch:
         new = Path(scratch, binary.name)
-        command = [tools.go, "build", "-trimpath", "-ldflags", "-s -w", "-o", new, wanted.module + wanted.command]
+        command = [tools.go, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(new), wanted.module + wanted.command]
         quietly(command, cwd=ROOT / "tools" / wanted.name, env=env, nice=True)
-        os.replace(new, binary)
+        new.replace(binary)

@@ -119,7 +119,7 @@ def lint(args: Sequence[str]) -> int:
         name = f" -tags {tags}" if tags else ""
         failed += not passes(f"go vet{name}", [tools.go, "vet", f"-tags={tags}", "./..."], GO, go_env)
         config = ROOT / ".golangci.yml"
-        command = [golangci, "run", "--config", config, f"--build-tags={tags}", "./..."]
+        command: list[str | Path] = [golangci, "run", "--config", config, f"--build-tags={tags}", "./..."]
         failed += not passes(f"golangci-lint{name}", command, GO, go_env)
     say(f"{failed} of the checks failed" if failed else "all checks pass")
     return 1 if failed else 0
@@ -177,11 +177,8 @@ def test_environment() -> dict[str, str]:
 
 
 def go_tests(tools: Toolchain, env: dict[str, str], *, full: bool) -> int:
-    """go vet, then the tests under the race detector; with --full also every fuzz target for a while. The first failure's status."""
-    go_env = {**env, **library.go_environment(tools)}
-    for name in env:
-        if name.startswith("S3E_"):
-            go_env[name] = env[name]
+    """Vet, then the tests under the race detector; with --full also every fuzz target for a while. The first failure's status."""
+    go_env = {**env, **library.go_environment(tools), **{name: value for name, value in env.items() if name.startswith("S3E_")}}
     packages = quietly([tools.go, "list", "./..."], cwd=GO, env=go_env)
     if not re.search(r"^s3engine", packages, re.MULTILINE):
         say("· Go: no packages yet")
@@ -208,11 +205,11 @@ def go_tests(tools: Toolchain, env: dict[str, str], *, full: bool) -> int:
 
 def fuzz_targets() -> list[tuple[str, str]]:
     """(package, function) of every fuzz test: go test takes one at a time."""
-    found = []
-    for file in sorted(GO.rglob("*_test.go")):
-        for name in re.findall(r"^func (Fuzz\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE):
-            found.append((f"./{file.parent.relative_to(GO)}", name))
-    return found
+    return [
+        (f"./{file.parent.relative_to(GO)}", name)
+        for file in sorted(GO.rglob("*_test.go"))
+        for name in re.findall(r"^func (Fuzz\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
 
 
 def passes(

