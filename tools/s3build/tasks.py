@@ -115,7 +115,10 @@ def lint(args: Sequence[str]) -> int:
     with_go = [str(file) for file in GO.rglob("*.go") if "vendor" not in file.parts]
     if with_go:
         failed += not passes("gofmt", [gofmt, "-l", *with_go], GO, go_env, output_fails=True)
-    for tags in ("", "invariants") if with_go else ():
+    variants = [""] if with_go else []
+    if any("//go:build invariants" in Path(file).read_text(encoding="utf-8") for file in with_go):
+        variants.append("invariants")
+    for tags in variants:
         name = f" -tags {tags}" if tags else ""
         failed += not passes(f"go vet{name}", [tools.go, "vet", f"-tags={tags}", "./..."], GO, go_env)
         config = ROOT / ".golangci.yml"

