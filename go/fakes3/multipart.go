@@ -185,10 +185,12 @@ func (s *Server) join(u *upload, asked completion) (*object, error) {
 	var pieces [][]byte
 	var sums []byte
 	var sizes []int64
-	for i, want := range asked.Parts {
-		if i > 0 && want.PartNumber <= asked.Parts[i-1].PartNumber {
+	for i := range asked.Parts[1:] { // before anything else: it needs no look at the parts
+		if asked.Parts[i+1].PartNumber <= asked.Parts[i].PartNumber {
 			return nil, errInvalidPartOrder
 		}
+	}
+	for i, want := range asked.Parts {
 		p := u.parts[want.PartNumber]
 		if p == nil || strings.Trim(want.ETag, `"`) != p.etag {
 			return nil, errInvalidPart

