@@ -22,8 +22,8 @@ class StepError(Exception):
     """A step failed and has said why; `status` is for the shell."""
 
     def __init__(self, status: int = 1) -> None:
-        super().__init__(status)
-        self.status = status or 1
+        super().__init__(f"exit status {status}; the output is above")
+        self.status = status
 
 
 def say(text: str) -> None:

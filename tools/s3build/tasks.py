@@ -84,9 +84,7 @@ def test(args: Sequence[str]) -> int:
             status = go_tests(tools, env, full=full)
             if status:
                 say(f"Go's part FAILED (above); Python's follows, and the exit status will be {status}")
-        # -m first, so that a -m of the caller's wins.
-        chosen = [] if full else ["-m", "not slow"]
-        tested = subprocess.run([python, "-m", "pytest", *chosen, *rest], check=False, cwd=ROOT, env=env)
+        tested = subprocess.run([python, "-m", "pytest", *rest], check=False, cwd=ROOT, env=env)
     return status or tested.returncode
 
 
@@ -186,17 +184,14 @@ def go_tests(tools: Toolchain, env: dict[str, str], *, full: bool) -> int:
     if not re.search(r"^s3engine", packages, re.MULTILINE):
         say("· Go: no packages yet")
         return 0
-    race = ["-race"]
-    if tools.zig:
-        race = []
-        say("· go test runs WITHOUT the race detector: it needs gcc or clang, and only zig is here")
     try:
         with step("go vet"):
             quietly([tools.go, "vet", "./..."], cwd=GO, env=go_env)
-        with step(f"go test {' '.join(race)}"):
-            quietly([tools.go, "test", *race, "./..."], cwd=GO, env=go_env)
-            if full:
-                quietly([tools.go, "test", *race, "-tags=invariants", "./..."], cwd=GO, env=go_env)
+        with step("go test -race"):
+            quietly([tools.go, "test", "-race", "./..."], cwd=GO, env=go_env)
+        if full:
+            with step("go test -race -tags=invariants"):
+                quietly([tools.go, "test", "-race", "-tags=invariants", "./..."], cwd=GO, env=go_env)
         for package, target in fuzz_targets() if full else ():
             with step(f"fuzz {target}"):
                 command = [tools.go, "test", f"-fuzz=^{target}$", f"-fuzztime={FUZZ_TIME}", "-run=^$", package]
