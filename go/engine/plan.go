@@ -25,7 +25,10 @@ func (s span) len() int64 { return s.end - s.start }
 
 // split cuts s into consecutive spans of at most part bytes. part is positive.
 func (s span) split(part int64) []span {
-	spans := make([]span, 0, (s.len()+part-1)/part)
+	if s.len() <= 0 {
+		return nil
+	}
+	spans := make([]span, 0, 1+(s.len()-1)/part)
 	for at := s.start; at < s.end; {
 		end := min(at+part, s.end)
 		if end < at { // at+part passed the largest int64
