@@ -66,3 +66,17 @@ def quietly(
         print(f"\n$ {shlex.join(words)}\n{done.stdout}", file=sys.stderr, flush=True)
         raise StepError(done.returncode)
     return done.stdout
+
+
+def foreground(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None) -> int:
+    """Run a command at the terminal, as if the shell had; returns its status.
+
+    Ctrl-C reaches it as well as us, and it has a report to print or a server to stop, so it decides when that is over.
+    """
+    with subprocess.Popen([str(word) for word in command], env=dict(env), cwd=cwd) as child:
+        while True:
+            try:
+                status = child.wait()
+            except KeyboardInterrupt:
+                continue
+            return status if status >= 0 else 128 - status  # as shells tell a death by signal

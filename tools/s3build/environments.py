@@ -34,7 +34,7 @@ def environment(name: str, finish: Callable[[Path], None] | None = None, *, also
     """
     folder = ROOT / (".venv" if name == "test" else f".venv-{name}")
     lock_file = REQUIREMENTS / f"{name}.txt"
-    identity = f"{sys.version}\n{sys.base_prefix}\n".encode()
+    identity = f"{ROOT}\n{sys.version}\n{sys.base_prefix}\n".encode()
     wanted = hashlib.sha256(identity + lock_file.read_bytes() + also).hexdigest()
     stamp, python = folder / STAMP, folder / "bin" / "python"
     with exclusive(f"{ROOT}/{folder.name}"):

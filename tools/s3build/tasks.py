@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import GO, PACKAGE, ROOT, locks, version
 from . import engine as library
-from .console import StepError, quietly, say, step
+from .console import StepError, foreground, quietly, say, step
 from .environments import borrow_packages, environment, install_project, site_packages
 from .gotools import ACTIONLINT, GOLANGCI_LINT, MINIO, program
 from .toolchain import GO_MINIMUM, Toolchain, UnsupportedError, find, missing_wheels, system_go
@@ -45,7 +44,7 @@ def demo(args: Sequence[str]) -> int:
     """Set up everything, then run the example."""
     python = project()
     build_in_place(toolchain())
-    return subprocess.run([python, ROOT / "examples" / "train.py", *args], check=False, env=test_environment()).returncode
+    return foreground([python, ROOT / "examples" / "train.py", *args], env=test_environment())
 
 
 def bench(args: Sequence[str]) -> int:
@@ -56,7 +55,7 @@ def bench(args: Sequence[str]) -> int:
     env = test_environment()
     env["S3E_MINIO_BINARY"] = str(program(tools, MINIO))
     name_upstream(env, python)
-    return subprocess.run([python, ROOT / "benchmarks" / "run.py", *args], check=False, env=env).returncode
+    return foreground([python, ROOT / "benchmarks" / "run.py", *args], env=env)
 
 
 def test(args: Sequence[str]) -> int:
@@ -84,8 +83,8 @@ def test(args: Sequence[str]) -> int:
             status = go_tests(tools, env, full=full)
             if status:
                 say(f"Go's part FAILED (above); Python's follows, and the exit status will be {status}")
-        tested = subprocess.run([python, "-m", "pytest", *rest], check=False, cwd=ROOT, env=env)
-    return status or tested.returncode
+        tested = foreground([python, "-m", "pytest", *rest], cwd=ROOT, env=env)
+    return status or tested
 
 
 def lint(args: Sequence[str]) -> int:
@@ -98,7 +97,7 @@ def lint(args: Sequence[str]) -> int:
     go_env = library.go_environment(tools)
     golangci, actionlint = program(tools, GOLANGCI_LINT), program(tools, ACTIONLINT)
     go_env["PATH"] = str(Path(tools.go).parent) + os.pathsep + go_env["PATH"]  # golangci-lint calls go
-    gofmt = Path(tools.goroot, "bin", "gofmt") if tools.goroot else Path(tools.go).resolve().with_name("gofmt")
+    gofmt = Path(quietly([tools.go, "env", "GOROOT"], env=go_env).strip(), "bin", "gofmt")
     checks: list[tuple[str, list[str | Path]]] = [
         ("ruff check", [bin_folder / "ruff", "check", "--no-cache", "--quiet"]),
         ("ruff format", [bin_folder / "ruff", "format", "--check", "--no-cache", "--quiet"]),
@@ -120,7 +119,8 @@ def lint(args: Sequence[str]) -> int:
         name = f" -tags {tags}" if tags else ""
         failed += not passes(f"go vet{name}", [tools.go, "vet", f"-tags={tags}", "./..."], GO, go_env)
         config = ROOT / ".golangci.yml"
-        command: list[str | Path] = [golangci, "run", "--config", config, f"--build-tags={tags}", "./..."]
+        command: list[str | Path] = [golangci, "run", "--config", config, f"--build-tags={tags}"]
+        command += ["--allow-serial-runners", "./..."]  # a second lint waits for the first instead of failing
         failed += not passes(f"golangci-lint{name}", command, GO, go_env)
     say(f"{failed} of the checks failed" if failed else "all checks pass")
     return 1 if failed else 0
