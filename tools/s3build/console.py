@@ -6,6 +6,7 @@ Owns: the shape of those lines, running a child quietly. Refuses to know: what t
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -49,7 +50,7 @@ def quietly(
 ) -> str:
     """Run a command and return what it printed. If it fails, show that and raise StepError with its status."""
     words = [str(word) for word in command]
-    if nice:  # for the long builds: the machine may be doing something else as well
+    if nice and shutil.which("nice"):  # for the long builds: the machine may be doing something else as well
         words = ["nice", "-n", "10", *words]
     done = subprocess.run(
         words,
