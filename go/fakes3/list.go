@@ -76,13 +76,13 @@ const (
 	afterPrefix = "2"
 )
 
-// boxed marks a mock token that XML could not carry as it is. The mock's token is the next key itself.
+// boxed marks a mock token that could not be sent as it is: XML has no such character, or it is "", which is none. The mock's token is the next key itself.
 const boxed = "fakes3:"
 
 // token is what to ask for the next page with.
 func (s *Server) token(p page) string {
 	switch {
-	case s.rules == RulesMock && xmlCarries(p.next) && !strings.HasPrefix(p.next, boxed):
+	case s.rules == RulesMock && p.next != "" && xmlCarries(p.next) && !strings.HasPrefix(p.next, boxed):
 		return p.next
 	case s.rules == RulesMock:
 		return boxed + base64.RawURLEncoding.EncodeToString([]byte(p.next))
@@ -97,7 +97,8 @@ func (s *Server) token(p page) string {
 func (s *Server) cursorOf(q url.Values) (cursor, error) {
 	token := q.Get("continuation-token")
 	if !q.Has("continuation-token") || token == "" && s.rules == RulesMock {
-		return cursor{from: q.Get("start-after"), past: true}, nil
+		after := q.Get("start-after")
+		return cursor{from: after, past: after != ""}, nil // the mock may have a key ""
 	}
 	if s.rules == RulesMock {
 		if text, ok := strings.CutPrefix(token, boxed); ok {

@@ -152,6 +152,9 @@ type completion struct {
 }
 
 func (s *Server) completeUpload(_ http.Header, r *http.Request, c *call) (reply, error) {
+	if conditional(r) {
+		return reply{}, errNotImplemented
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxComplete))
 	if err != nil {
 		return reply{}, errIncompleteBody
