@@ -99,7 +99,7 @@ func (f *firstAnswer) readRange(resp *http.Response, ask span) (err error) {
 	default:
 		return integrity("asked for bytes from %d on and was answered with status %d", ask.start, resp.StatusCode)
 	}
-	if resp.ContentLength != f.got.len() {
+	if resp.ContentLength < 0 || resp.ContentLength != f.got.len() { // unknown: an end that came early could not be told
 		return integrity("content-length is %d for %d bytes", resp.ContentLength, f.got.len())
 	}
 	return nil

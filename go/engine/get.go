@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 )
 
 // GetRequest asks for bytes [Start, End) of an object; nil Start is 0, nil End is the object's end.
@@ -96,7 +97,10 @@ func (g *get) serve(ctx context.Context, ask span, r GetRequest) error {
 
 // open makes the first request and reports Opened. The body is nil where nothing is left to read from it.
 func (g *get) open(ctx context.Context, ask span, r GetRequest) (io.ReadCloser, error) {
-	first := span{ask.start, ask.start + max(g.client.partSize, firstAsk)}
+	first := span{ask.start, math.MaxInt64}
+	if part := max(g.client.partSize, firstAsk); ask.start < math.MaxInt64-part {
+		first.end = ask.start + part
+	}
 	if ask.end >= 0 {
 		first.end = min(first.end, ask.end)
 	}
