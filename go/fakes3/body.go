@@ -139,7 +139,7 @@ func (c *chunkReader) next() error {
 	c.begun = true
 	line, err := c.line()
 	if err != nil {
-		return err
+		return errChunk // also io.EOF: only a chunk of size 0 is an end
 	}
 	size, _, _ := strings.Cut(line, ";")
 	n, err := strconv.ParseUint(strings.TrimSpace(size), 16, 62)

@@ -10,7 +10,6 @@ package fakes3
 // must honour its request's context, and a request's body must end a Read when it is closed, as net/http asks of both.
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -78,8 +77,8 @@ func received(req *http.Request, body *requestBody) (*http.Request, error) {
 	}
 	if r.Body == nil || r.Body == http.NoBody {
 		r.ContentLength = 0
-	} else if r.ContentLength <= 0 {
-		r.ContentLength = -1 // not known, or perhaps 0: the goroutine looks
+	} else if r.ContentLength == 0 {
+		r.ContentLength = -1 // that is how a client says that it does not know
 	}
 	body.left = r.ContentLength
 	r.Body = body
@@ -164,25 +163,8 @@ func (x *exchange) run(h http.Handler, r *http.Request) {
 		x.settle(failed)
 	}()
 	x.headOnly = r.Method == http.MethodHead
-	if r.ContentLength < 0 {
-		probe(r, x.body)
-	}
 	h.ServeHTTP(x, r)
 	failed = nil
-}
-
-// probe finds out whether a body of length 0 or unknown is empty, as http.Transport does.
-func probe(r *http.Request, body *requestBody) {
-	first := make([]byte, 1)
-	n, err := io.ReadFull(body, first)
-	if n == 0 && errors.Is(err, io.EOF) {
-		r.ContentLength = 0
-		return
-	}
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(first[:n]), body), body}
 }
 
 // settle says how the answer ends once the handler has.
@@ -203,9 +185,11 @@ func (x *exchange) settle(failed error) {
 		close(x.committed)
 	}
 	x.end = io.EOF
-	if failed != nil {
+	switch {
+	case x.bodyless():
+	case failed != nil:
 		x.end = failed
-	} else if x.pulled == nil && !x.bodyless() && x.length > x.written {
+	case x.pulled == nil && x.length > x.written:
 		x.end = io.ErrUnexpectedEOF // less than announced
 	}
 }
