@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+import weakref
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ._engine import DRAINED, OK, exception, memory, new_cell, new_event, new_failure, uninterrupted
@@ -47,10 +48,11 @@ class Pin(NamedTuple):
 class Loans:
     """What one op of the engine holds, and its handle."""
 
-    __slots__ = ("_closed", "_finished", "_lent", "acked", "engine", "event", "failure", "handle", "pins", "refusal")
+    __slots__ = ("_closed", "_finished", "_lent", "acked", "engine", "event", "failure", "handle", "owner", "pins", "refusal")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, owner: object) -> None:
         self.engine = engine
+        self.owner = weakref.ref(owner)  # whoever waits for events and will call close
         self.handle = new_cell()  # the engine writes it itself: no interrupt can lose it
         self.event: Event = new_event()
         self.failure = new_failure()
@@ -123,9 +125,9 @@ class Loans:
             raise exception(self.failure)
         return out
 
-    def close(self) -> None:
+    def close(self, *, again: bool = False) -> None:
         """Cancel what is under way and let the buffers go when the engine has. Never waits, may be called twice."""
-        if self._closed or not self.engine.alive:
+        if (self._closed and not again) or not self.engine.alive:
             return
         if not self.handle[0]:  # never started
             self.engine.loans.pop(self, None)
@@ -149,12 +151,13 @@ class Loans:
         return True
 
 
-def sweep(engine: Engine, limit_s: float = 0.0) -> bool:
-    """Look after orphans, for limit_s at most; are there none left?
-
-    An orphan taken from the queue by an interrupted sweep is not looked after again. Its memory stays pinned, by
-    `Engine.loans`, so that costs memory and not safety.
-    """
+def sweep(engine: Engine, limit_s: float = 0.0) -> None:
+    """Look after some orphans at a glance, or after all of them for limit_s."""
+    if limit_s:
+        # An interrupt may have lost an orphan between leaving the queue and coming back, or a finalizer before it closed.
+        for loans in list(engine.loans):
+            if loans.owner() is None and loans not in engine.orphans:
+                loans.close(again=True)
     deadline = time.monotonic() + limit_s if limit_s else 0.0
     for _ in range(len(engine.orphans) if limit_s else min(len(engine.orphans), SWEEP_MOST)):
         try:
@@ -163,4 +166,3 @@ def sweep(engine: Engine, limit_s: float = 0.0) -> bool:
             break
         if not loans.drained(max(0.0, deadline - time.monotonic()) if limit_s else 0.0):
             engine.orphans.append(loans)
-    return not engine.orphans

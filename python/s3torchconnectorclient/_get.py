@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 WINDOW_BYTES = 64 << 20
 WINDOW_PARTS = 8
 
+BEYOND = 1 << 62  # past the end of any object; the engine's arithmetic is int64's
+
 
 class _Ready(NamedTuple):
     """A part that has come and was not handed out yet."""
@@ -72,6 +74,10 @@ class GetObjectStream(Stream):
         self._bucket, self._key, self._part_size = bucket, key, part_size
         self._borrower = {}
         self._out, self._ready, self._failure = 0, None, None
+        if start is not None:
+            start = min(start, BEYOND)
+        if end is not None:
+            end = min(end, BEYOND + 1)
         op = self._op = Op(client, {"op": "get", "bucket": bucket, "key": key, "start": start, "end": end})
         event = op.wait()
         op.expect(OPENED, event)
@@ -123,17 +129,17 @@ class GetObjectStream(Stream):
                 self._op.close()
             else:
                 self._lend_ahead(self._window())
-            # Handed out from here on. There is no call between this and the return, so no interrupt either; older Pythons look
+            self._borrower = {}
+            # Handed out from here on. There is no call between this and the return, so no interrupt either; Python 3.9 looks
             # for signals more often, and then the except clause takes it back.
             self._out, self._ready = ready.token, None
             return ready.chunk  # noqa: TRY300 - the except clause is about this very line
         except BaseException:
+            if self._borrower == {0: me}:
+                self._borrower = {}
             if ready is not None:
                 self._out, self._ready = ready.token - 1, ready
             raise
-        finally:
-            if self._borrower == {0: me}:
-                self._borrower = {}
 
     def _window(self) -> int:
         return max(1, min(WINDOW_PARTS, WINDOW_BYTES // self._part_size))

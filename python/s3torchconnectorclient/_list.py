@@ -120,15 +120,15 @@ class ListObjectStream(Stream):
                 page["objects"], page["common_prefixes"]
             )
             token = page["continuation_token"]
+            self._borrower = {}
             self._state = token, token is None
             return result  # noqa: TRY300 - the except clause is about this very line
         except BaseException:
+            if self._borrower == {0: me}:
+                self._borrower = {}
             if before is not None:
                 self._state = before  # interrupted: nobody has seen the page
             raise
-        finally:
-            if self._borrower == {0: me}:
-                self._borrower = {}
 
 
 def _connection_of(client: object) -> Connection:

@@ -69,13 +69,18 @@ class Stream(Result):
         try:
             self._borrow(me)
             ...
-        finally:
+            self._borrower = {}
+            (note that the work is done)
+            return
+        except BaseException:
             if self._borrower == {0: me}:
                 self._borrower = {}
+            (note that it is not)
+            raise
 
     A KeyboardInterrupt may land between any two of these lines. Hence a name that exists before it is entered, an entry that
-    is one atomic step, and an end without a call: the interpreter looks for signals when it calls, so an interrupt could hit
-    between a call in `finally` and its effect, and the stream would stay borrowed for ever.
+    is one atomic step, and an end without a call and without `finally`: the interpreter looks for signals when it calls, and
+    an interrupt after the work was noted as done would lose its result.
     """
 
     __slots__ = ("_borrower",)

@@ -34,14 +34,14 @@ def as_json(value: Mapping[str, object]) -> bytes:
 class Op:
     """An op under way. Dropping it closes it, wherever an interrupt made that happen."""
 
-    __slots__ = ("_client", "_loans")
+    __slots__ = ("__weakref__", "_client", "_loans")
 
     def __init__(self, client: NativeClient, request: Mapping[str, object]) -> None:
         engine = client.engine
         if engine.orphans:
             sweep(engine)
         self._client = client  # streams keep their client open
-        self._loans = Loans(engine)
+        self._loans = Loans(engine, self)
         self._loans.start(client.handle, as_json(request))
 
     def __del__(self) -> None:

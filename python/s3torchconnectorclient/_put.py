@@ -94,19 +94,17 @@ class PutObjectStream(Stream):
                 raise failed(_POISONED, "invalid")
             before = self._taken()
             self._cut(data)
-        except S3Exception:
-            if before is not None:
-                self._poison()
-            raise
-        except BaseException:
-            # Interrupted. A caller who tries again must not store the beginning of data twice, and one who does not must not
-            # store half of it. If nothing was taken, it is as if write() had not been called.
-            if before is not None and before != self._taken():
-                self._poison()
-            raise
-        finally:
+            self._borrower = {}
+        except BaseException as error:
             if self._borrower == {0: me}:
                 self._borrower = {}
+            # Interrupted: a caller who tries again must not store the beginning of data twice, and one who does not must not
+            # store half of it. If nothing was taken, it is as if write() had not been called.
+            if before is not None and (isinstance(error, S3Exception) or before != self._taken()):
+                self._poisoned = True
+                self._tail = bytearray()
+                self._op.close()  # and thereby abort, before somebody collects us
+            raise
 
     def close(self) -> None:
         """Store what is left and make the object appear. Interrupted, it can be called again to go on."""
@@ -121,22 +119,17 @@ class PutObjectStream(Stream):
             self._complete()
             self._closed = True
             self._op.close()
-        except S3Exception:
-            if entered:
-                self._closed = True
-                self._op.close()  # and thereby abort, before somebody collects us
-            raise
-        finally:
+            self._borrower = {}
+        except BaseException as error:
             if self._borrower == {0: me}:
                 self._borrower = {}
+            if entered and isinstance(error, S3Exception):
+                self._closed = True
+                self._op.close()  # and thereby abort
+            raise
 
     def _taken(self) -> tuple[int, int]:
         return self._op.loans.made, len(self._tail)
-
-    def _poison(self) -> None:
-        self._poisoned = True
-        self._tail = bytearray()
-        self._op.close()  # and thereby abort
 
     def _cut(self, data: bytes) -> None:
         view, at = memoryview(data), 0
