@@ -1,5 +1,8 @@
 package fakes3_test
 
+// conformance_test.go owns: that fakes3 is an S3 by the same suite as MinIO, over a socket and without one.
+// It refuses to know: what the suite asks.
+
 import (
 	"net/http"
 	"net/http/httptest"
@@ -8,8 +11,6 @@ import (
 	"s3engine/fakes3"
 	"s3engine/fakes3/conformance"
 )
-
-// conformance_test.go owns: that fakes3 is an S3 by the same suite as MinIO, over a socket and without one.
 
 // Over a socket.
 func TestConformanceSocket(t *testing.T) {

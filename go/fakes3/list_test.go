@@ -1,5 +1,8 @@
 package fakes3
 
+// list_test.go owns: the proof that pages add up and that names survive XML and URLs.
+// It refuses to know: objects beyond their names.
+
 import (
 	"encoding/xml"
 	"fmt"

@@ -1,5 +1,8 @@
 package fakes3
 
+// object_test.go owns: the proof of what S3 and the mock each do with whole objects, where the conformance suite cannot say.
+// It refuses to know: lists, parts.
+
 import (
 	"bytes"
 	"fmt"

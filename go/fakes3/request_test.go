@@ -1,5 +1,8 @@
 package fakes3
 
+// request_test.go owns: the proof that a request is taken for the operation, bucket and key that it names.
+// It refuses to know: what the operation then does.
+
 import (
 	"bufio"
 	"fmt"

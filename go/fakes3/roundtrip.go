@@ -46,8 +46,10 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	select {
 	case <-x.committed:
 	case <-ctx.Done():
+	}
+	if err := context.Cause(req.Context()); err != nil { // also if both: then the answer is what the cancel made of it
 		_ = x.Close()
-		return nil, context.Cause(req.Context())
+		return nil, err
 	}
 	if x.refused != nil {
 		_ = x.Close()
@@ -152,12 +154,13 @@ func (x *exchange) run(h http.Handler, r *http.Request) {
 	defer func() { _ = x.body.Close() }() // the caller's reader, whose errors have been met in Read
 	failed := errors.New("fakes3: handler ended its goroutine")
 	defer func() {
-		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
+		p := recover()
+		switch err, _ := p.(error); {
+		case errors.Is(err, http.ErrAbortHandler) && x.fault != nil:
 			failed = x.fault
-			if failed == nil {
-				failed = io.ErrUnexpectedEOF
-			}
-		} else if p != nil {
+		case errors.Is(err, http.ErrAbortHandler):
+			failed = io.ErrUnexpectedEOF
+		case p != nil:
 			failed = fmt.Errorf("fakes3: handler panicked: %v", p)
 		}
 		x.settle(failed)
