@@ -25,7 +25,7 @@ from minio_server import Minio
 from raw_s3 import RawS3
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from s3torchconnectorclient._mountpoint_s3_client import MountpointS3Client
 
@@ -99,6 +99,24 @@ def isolate_environment() -> None:
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     )
+
+
+measurements = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Note a number that people may want to see: `pytest -v` shows them all at the end."""
+    notes = request.config.stash.setdefault(measurements, [])
+    return lambda what: notes.append(f"{request.node.name}: {what}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    notes = config.stash.get(measurements, [])
+    if notes and config.get_verbosity() > 0:
+        terminalreporter.section("measured")
+        for note in notes:
+            terminalreporter.write_line(note)
 
 
 @pytest.fixture(scope="session")
