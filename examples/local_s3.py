@@ -7,6 +7,7 @@ Refuses to know: images, models, training.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -90,13 +91,11 @@ def open_store(bucket: str | None, endpoint: str | None, region: str, prefix: st
 def _embedded_server(bucket: str) -> Iterator[str]:
     """`python -m s3torchconnectorclient serve` on a free loopback port; yields its URL, which is its first line.
 
-    It runs in a session of its own, so that Ctrl-C reaches this process alone and the clients end before their server. It
-    ends when its stdin closes, which the kernel sees to even if this process is killed.
+    It runs in a session of its own, so that Ctrl-C reaches this process alone and the clients end before their server.
     """
     command = [sys.executable, "-m", "s3torchconnectorclient", "serve", "--port", "0", "--bucket", bucket]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    assert server.stdin is not None  # noqa: S101 - for the type checker: both were asked for
-    assert server.stdout is not None  # noqa: S101
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert server.stdout is not None  # noqa: S101 - for the type checker: it was asked for
     try:
         url = server.stdout.readline().strip()
         if not url.startswith("http://127.0.0.1:"):
@@ -106,7 +105,7 @@ def _embedded_server(bucket: str) -> Iterator[str]:
             )
         yield url
     finally:
-        server.stdin.close()
+        server.send_signal(signal.SIGINT)
         try:
             server.wait(timeout=5)
         except subprocess.TimeoutExpired:

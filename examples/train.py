@@ -129,7 +129,7 @@ def train(store: Store, report: Report, args: argparse.Namespace, size: int) -> 
     for epoch in range(args.epochs):
         report.epoch()
         with (
-            report.phase("train", f"train, {args.epochs} epochs") as phase,
+            report.phase("train", f"train x {args.epochs}") as phase,
             tqdm(total=len(images), desc=f"epoch {epoch + 1}/{args.epochs}", unit="image", disable=None) as bar,
         ):
             for keys, pixels, labels, sizes in batches(images, args, shuffle=True, seed=SEED + epoch):
@@ -154,7 +154,7 @@ def predict(model: nn.Module, store: Store, report: Report, args: argparse.Names
     model.eval()
     found: dict[str, tuple[int, int]] = {}
     with (
-        report.phase("evaluate", "evaluate, 3 times") as phase,
+        report.phase("evaluate", "evaluate x 3") as phase,
         torch.inference_mode(),
         tqdm(desc=f"evaluate {what}", unit="image", disable=None) as bar,
     ):
@@ -224,6 +224,8 @@ def check(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sen
 
 def demo(store: Store, args: argparse.Namespace) -> None:
     """The run itself, from upload to plot."""
+    engine = f"s3torchconnectorclient {version('s3torchconnectorclient')}"
+    print(f"  {engine} under s3torchconnector {version('s3torchconnector')}; S3: {store.name}")
     report = Report()
     sizes = upload(store, report)
     model, optimizer = train(store, report, args, sizes["train"])
@@ -236,11 +238,9 @@ def demo(store: Store, args: argparse.Namespace) -> None:
         same = all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
         check(same, f"weights reloaded by {road} differ from the saved ones")
         check(predict(again, store, report, args, f"after {road}") == predictions, f"predictions differ after {road}")
-    engine = f"s3torchconnectorclient {version('s3torchconnectorclient')}"
     plot = args.output / "training.png"
     report.plot(plot, f"Digits from S3 · {engine} · {args.workers} workers · {accuracy:.1%} right")
-    print(f"\n  {engine} under s3torchconnector {version('s3torchconnector')}; S3: {store.name}\n")
-    print(report.table())
+    print(f"\n{report.table()}")
     print(f"\n  {len(predictions)} held-out images: {accuracy:.2%} right; the same after both reloads, weight for weight")
     print(f"  checkpoint: {tensor_bytes(model, optimizer) / MB:.1f} MB; plot: {plot}")
     check(accuracy > MUST_REACH, f"accuracy {accuracy:.1%} is not above {MUST_REACH:.0%}")
@@ -290,7 +290,6 @@ def main() -> int:
     args = arguments()
     torch.manual_seed(SEED)
     torch.set_num_threads(1)  # the same sums on every machine, and cores left for the workers
-    torch.use_deterministic_algorithms(mode=True)
     tqdm.monitor_interval = 0  # no helper thread: this process forks
     warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # a single process is what we want
     try:
