@@ -46,7 +46,9 @@ class Phase:
         return self.end - self.start
 
     def rate(self) -> tuple[list[float], list[float]]:
-        """Times and MB/s, a point for each window. A phase shorter than two windows is one level stretch."""
+        """Times and MB/s, a point for each window; one point in the middle for what is told at its end only."""
+        if not self.ticks:
+            return [(self.start + self.end) / 2], [self.nbytes / MB / self.seconds]
         if self.seconds < 2 * WINDOW_S:
             level = self.nbytes / MB / self.seconds
             return [self.start, self.end], [level, level]
@@ -147,12 +149,10 @@ class Report:
         for phase in self.phases:
             times, rates = phase.rate()
             label = {"save": "checkpoint save", "load": "checkpoint load"}.get(phase.kind, phase.kind)
-            times = [when - self.began for when in times]
-            if not phase.images:  # a fraction of a second: a mark, for a line would be too short to see
-                times, rates = [sum(times) / len(times)], [phase.nbytes / MB / phase.seconds]
             axes.plot(
-                times, rates, color=COLOURS[phase.kind], linewidth=1.8, marker=None if phase.images else "D", markersize=5,
-                linestyle="-" if phase.images else "", label=None if label in labelled else label,
+                [when - self.began for when in times], rates, color=COLOURS[phase.kind], linewidth=1.8, markersize=5,
+                marker="" if phase.images else "D", linestyle="-" if phase.images else "",
+                label=None if label in labelled else label,
             )  # fmt: skip
             labelled.add(label)
         axes.set_yscale("log")
