@@ -18,6 +18,7 @@ import (
 type store struct {
 	*fakes3.Server
 	clients int
+	mock    bool
 }
 
 var (
@@ -35,13 +36,17 @@ func openStore(c *memoryConfig) *store {
 		if c.Rules == "mock" {
 			rules = fakes3.RulesMock
 		}
-		s = &store{Server: fakes3.New(rules, c.Buckets...)}
+		s = &store{Server: fakes3.New(rules, c.Buckets...), mock: rules == fakes3.RulesMock}
 		for _, o := range c.Objects {
 			class := ""
 			if o.StorageClass != nil {
 				class = *o.StorageClass
 			}
-			s.Add(fakes3.Object{Bucket: o.Bucket, Key: o.Key, Data: o.Data, StorageClass: class, LastModified: time.Unix(o.LastModified, 0)})
+			key := o.Key
+			if s.mock {
+				key = engine.MockKey(key)
+			}
+			s.Add(fakes3.Object{Bucket: o.Bucket, Key: key, Data: o.Data, StorageClass: class, LastModified: time.Unix(o.LastModified, 0)})
 		}
 		stores[c.Store] = s
 	}
@@ -66,6 +71,9 @@ func (s *store) dump(context.Context, func(any) error) (any, error) {
 	out := memoryConfig{Buckets: buckets, Objects: make([]memoryObject, 0, len(objects))}
 	for _, o := range objects {
 		entry := memoryObject{Bucket: o.Bucket, Key: o.Key, Data: o.Data, LastModified: o.LastModified.Unix()}
+		if s.mock {
+			entry.Key = engine.MockPlain(o.Key)
+		}
 		if o.StorageClass != "" {
 			entry.StorageClass = &o.StorageClass
 		}

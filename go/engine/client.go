@@ -163,6 +163,9 @@ func configText(err error) string {
 
 // Start begins an op. r is one of the Request types.
 func (c *Client) Start(r any) (Op, *Error) {
+	if c.cfg.MockRules {
+		r = mockRequest(r)
+	}
 	switch r := r.(type) {
 	case *GetRequest:
 		return c.startGet(*r)

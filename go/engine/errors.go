@@ -137,7 +137,7 @@ func (a *answer) classify(verb, region string) *Error {
 		return newError(Service, "Client error: Wrong region (expecting %s)", a.region)
 	case a.status == 503 || a.status == 429 || throttleCode(a.code):
 		return newError(Throttled, "Client error: Request throttled")
-	case a.status >= 500:
+	case a.status >= 500 && a.status != 501: // 501 is a no, and is not tried again either
 		return newError(Service, "Client error: Internal error of the service: %s", a.line())
 	case a.status == 404:
 		return newError(NotFound, "Client error: Unknown response error: %s", a.line())

@@ -35,7 +35,7 @@ const (
 	askNothing                // an empty range, asked as one byte: 416 says that the object exists, which is all we want
 )
 
-// fetchFirst asks for `ask` without knowing the object.
+// fetchFirst asks for `ask` without knowing the object. What a 416 told of the object comes with the error.
 func (c *Client) fetchFirst(ctx context.Context, o objectRef, ask span, mode askMode) (*firstAnswer, error) {
 	done, err := c.budget.turn(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (c *Client) fetchFirst(ctx context.Context, o objectRef, ask span, mode ask
 			return f, nil
 		}
 		if err := c.retrier.again(ctx, attempt, false, err); err != nil {
-			return nil, err
+			return f, err
 		}
 	}
 }
@@ -118,16 +118,16 @@ func unsatisfiedTotal(h http.Header) int64 {
 	return n
 }
 
-// fetchPart fills data with the bytes `at` of an object that is known to have this ETag and size.
-func (c *Client) fetchPart(ctx context.Context, o objectRef, etag string, total int64, at span, data []byte) error {
+// fetchPart fills seg with its bytes of an object that is known to have this ETag and size.
+func (c *Client) fetchPart(ctx context.Context, o objectRef, etag string, total int64, seg *segment) error {
 	done, err := c.budget.turn(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	filled := 0
-	for attempt := 1; ; attempt++ {
-		n, err := c.tryPart(ctx, o, etag, total, span{at.start + int64(filled), at.end}, data[filled:])
+	at, filled := seg.at, 0
+	for attempt := seg.failed + 1; ; attempt++ {
+		n, err := c.tryPart(ctx, o, etag, total, span{at.start + int64(filled), at.end}, seg.data[filled:])
 		filled += n
 		if err == nil {
 			return nil

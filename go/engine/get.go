@@ -50,6 +50,8 @@ type segment struct {
 	loan *loan
 	at   span
 	data []byte
+
+	failed int // attempts used up
 }
 
 func (c *Client) startGet(r GetRequest) (Op, *Error) {
@@ -113,6 +115,11 @@ func (g *get) open(ctx context.Context, ask span, r GetRequest) (io.ReadCloser, 
 	}
 	f, err := g.client.fetchFirst(ctx, g.object, first, mode)
 	if err != nil {
+		if f != nil && g.client.cfg.MockRules {
+			if bad := mockRange(r, f.total); bad != nil {
+				return nil, bad
+			}
+		}
 		return nil, err
 	}
 	want := span{ask.start, f.total}
@@ -230,11 +237,14 @@ func (g *get) readBody(ctx context.Context, body io.Reader, seg *segment) error 
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if err := g.client.retrier.again(ctx, 1, n > 0, err); err != nil {
+		return err
+	}
 	logf(levelDebug, targetOperation("get_object"), "body ended at byte %d, asking for the rest: %v", seg.at.start+int64(n), err)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.bodyEnd = 0
-	rest := &segment{loan: seg.loan, at: span{seg.at.start + int64(n), seg.at.end}, data: seg.data[n:]}
+	rest := &segment{loan: seg.loan, at: span{seg.at.start + int64(n), seg.at.end}, data: seg.data[n:], failed: 1}
 	g.fetchLocked(rest)
 	for _, waiting := range g.queue {
 		g.fetchLocked(waiting)
@@ -250,7 +260,7 @@ func (g *get) fetchLocked(seg *segment) {
 		return
 	}
 	g.runLocked(func(ctx context.Context) error {
-		g.settleSegment(seg, g.client.fetchPart(ctx, g.object, g.etag, g.total, seg.at, seg.data))
+		g.settleSegment(seg, g.client.fetchPart(ctx, g.object, g.etag, g.total, seg))
 		return nil
 	})
 }

@@ -87,7 +87,11 @@ func (c *Client) startList(r ListRequest) (Op, *Error) {
 		if err != nil {
 			return nil, err
 		}
-		return page(out)
+		p, err := page(out)
+		if c.cfg.MockRules {
+			mockPage(&p)
+		}
+		return p, err
 	})
 }
 
