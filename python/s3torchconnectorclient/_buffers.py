@@ -153,7 +153,7 @@ class Loans:
 
 def sweep(engine: Engine, limit_s: float = 0.0) -> None:
     """Look after some orphans at a glance, or after all of them for limit_s."""
-    if limit_s:
+    if limit_s or not engine.orphans:
         # An interrupt may have lost an orphan between leaving the queue and coming back, or a finalizer before it closed.
         for loans in list(engine.loans):
             if loans.owner() is None and loans not in engine.orphans:

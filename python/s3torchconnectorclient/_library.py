@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import Callable
@@ -78,6 +77,8 @@ class _Copies:
                 return path
         except (AttributeError, OSError):
             pass  # macOS, an old kernel or a strict sandbox
+        import tempfile  # noqa: PLC0415 - takes longer to import than all of ours, and is hardly ever needed
+
         folder = after.enter_context(tempfile.TemporaryDirectory(prefix="s3engine-"))  # 0700, and gone once loaded
         path = os.path.join(folder, PATH.name)  # noqa: PTH118 - dlopen wants a str
         target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o500)

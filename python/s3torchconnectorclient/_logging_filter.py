@@ -21,9 +21,9 @@ _LEVELS = ("off", "error", "warn", "info", "debug", "trace")
 _TRACE = len(_LEVELS) - 1
 _DIRECTIVE = re.compile(
     r"""
-    (?P<target> [^\[\]=]+ )?       # the beginning of a target
+    (?P<target> [\w:-] [^\[=]* )?  # the beginning of a target
     (?P<span> \[ [^\[\]]* \] )?    # a span and its fields: our lines have none, so such a directive never applies
-    (?P<level> = [^=]* )?
+    (?P<level> = .* )?
     """,
     re.VERBOSE,
 )
@@ -34,22 +34,20 @@ _BAD_DIRECTIVE = "invalid filter directive"
 def directives(text: str) -> list[list[object]]:
     """Parse a filter into [target prefix, level] pairs; the engine goes by the longest prefix that fits."""
     found: list[list[object]] = []
-    for part in filter(None, text.split(",")):
+    for part in filter(None, map(str.strip, text.split(","))):  # upstream stumbles over "debug, awscrt=off"
         level = _level(part)
         if level is not None:
             found.append(["", level])
             continue
-        if part.count("=") > 1:
-            raise failed(": ".join([_BAD_LEVEL] * 3), "invalid")
         match = _DIRECTIVE.fullmatch(part)
         if match is None or (match["target"] is None and match["span"] is None):
             raise failed(": ".join([_BAD_DIRECTIVE] * 2), "invalid")
-        wanted = (match["level"] or "")[1:]
+        wanted = (match["level"] or "")[1:].strip()
         level = _level(wanted) if wanted else _TRACE  # a target alone stands for all its lines
         if level is None:
             raise failed(": ".join([_BAD_LEVEL] * 3), "invalid")
         if match["target"] is not None and match["span"] is None:
-            found.append([match["target"], level])
+            found.append([match["target"].strip(), level])
     return found
 
 
