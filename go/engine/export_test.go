@@ -251,17 +251,21 @@ func read(t *testing.T, o Op, loan int) (out []byte, _ *Error) {
 	}
 	ack, left, at := e.Seq, int(e.Length), e.Offset
 	var lent [][]byte
-	for token := uint64(1); left > 0 || len(lent) > 0; {
+	for token := uint64(1); uint64(len(out)) < e.Length; {
 		for left > 0 && len(lent) < 4 {
 			data := bytes.Repeat([]byte{0xCC}, min(loan, left))
-			if err := o.Lend(token, data); err != nil {
-				return out, err
+			if err := o.Lend(token, data); err != nil { // what was filled before the error is still reported before it
+				left = 0
+				break
 			}
 			lent, left, token = append(lent, data), left-len(data), token+1
 		}
 		e, err := await(t, o, ack)
 		if err != nil {
 			return out, err
+		}
+		if len(lent) == 0 {
+			t.Fatalf("%+v of nothing that was lent", e)
 		}
 		data := lent[0]
 		if e.Kind != Filled || e.Token != token-uint64(len(lent)) || e.Offset != at || e.Length != uint64(len(data)) {
