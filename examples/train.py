@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import signal
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -286,10 +287,11 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run, then tidy up whatever happened. Exit status: 0 all checks held, 1 one did not, 130 Ctrl-C."""
+    """Run, then tidy up whatever happened. Exit status: 0 all checks held, 1 one did not, 130 Ctrl-C, 143 SIGTERM."""
     args = arguments()
     torch.manual_seed(SEED)
     torch.set_num_threads(1)  # the same sums on every machine, and cores left for the workers
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up then, too
     tqdm.monitor_interval = 0  # no helper thread: this process forks
     warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # a single process is what we want
     try:
