@@ -88,7 +88,7 @@ func asAnswer(err error) *answer {
 		return own
 	}
 	var re *awshttp.ResponseError
-	if !errors.As(err, &re) || re.Response == nil {
+	if !errors.As(err, &re) || re.Response == nil || re.HTTPStatusCode() == 0 { // 0: the SDK's frame around no answer
 		return nil
 	}
 	a := &answer{status: re.HTTPStatusCode(), requestID: re.ServiceRequestID(), region: re.Response.Header.Get("X-Amz-Bucket-Region")}

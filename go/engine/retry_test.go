@@ -148,3 +148,32 @@ func TestOneBackoffBetweenAttempts(t *testing.T) {
 		t.Fatalf("%d requests, %d waits", n.Load(), waits.Load())
 	}
 }
+
+// A connection that dies before any answer is worth another attempt on both planes, and is a network error when they are used up.
+func TestLostConnectionsAreRetried(t *testing.T) {
+	for name, r := range map[string]any{
+		"get": &GetRequest{Bucket: "b", Key: "k"}, "put": &PutRequest{Bucket: "b", Key: "k"}, "head": &HeadRequest{Bucket: "b", Key: "k"},
+		"list": &ListRequest{Bucket: "b"}, "delete": &DeleteRequest{Bucket: "b", Key: "k"}, "copy": &CopyRequest{"b", "k", "b", "l"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var n atomic.Int64
+			c := dialFunc(t, func(http.ResponseWriter, *http.Request) {
+				n.Add(1)
+				panic(http.ErrAbortHandler)
+			}, func(cfg *Config) { cfg.MaxAttempts = 4 })
+			o := start(t, c, r)
+			fails(t, failure(t, o), Network, "Client error: Connection closed: ")
+			drain(t, o)
+			if n.Load() != 4 {
+				t.Errorf("%d requests were sent", n.Load())
+			}
+		})
+	}
+	c := open(t, func() Config { cfg := baseConfig(); cfg.Endpoint = ptr("http://127.0.0.1:1"); return cfg }())
+	waits := noWait(c)
+	_, err := download(t, c, GetRequest{Bucket: "b", Key: "k"}, 1)
+	fails(t, err, Network, "Client error: Connection refused: ")
+	if waits.Load() != 2 {
+		t.Errorf("%d waits for a refused connection", waits.Load())
+	}
+}
