@@ -90,8 +90,7 @@ class Loans:
         """Lend a stretch of a buffer as the next loan; tokens count from 1. False: it was refused, and `refusal` says why."""
         if self.refused:
             return False
-        if not self.engine.alive:
-            raise self.engine.gone()
+        self.insist()
         token = len(self._lent) + 1
         data = memory(buffer)
         self.pins[token] = Pin(buffer, data, length)  # L1
@@ -101,6 +100,11 @@ class Loans:
             self.pins.pop(token, None)
             return False
         return True
+
+    def insist(self) -> None:
+        """Raise where the engine is not this process's any more: calling a copy that a fork left behind may hang."""
+        if not self.engine.alive:
+            raise self.engine.gone()
 
     def no_more(self) -> S3Exception:
         """Say why there can be no further loan."""
@@ -113,6 +117,7 @@ class Loans:
 
     def finish(self) -> None:
         """Say, once, that no loan follows."""
+        self.insist()
         if not self._finished:
             uninterrupted(self._finished, self.engine.lib.s3e_finish, self.handle[0], self.failure)
         if self._finished[-1] != OK:

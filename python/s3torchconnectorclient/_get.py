@@ -89,6 +89,9 @@ class GetObjectStream(Stream):
             self._lend_ahead(1)  # the first request's body is coming already; more when somebody reads
         return self
 
+    def _insist(self) -> None:
+        self._op.loans.insist()
+
     @property
     def bucket(self) -> str:
         """The object's bucket."""

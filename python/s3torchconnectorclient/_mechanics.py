@@ -88,7 +88,11 @@ class Stream(Result):
 
     def _borrow(self, me: object) -> None:
         if self._borrower.setdefault(0, me) is not me:
+            self._insist()
             raise RuntimeError("Already borrowed")
+
+    def _insist(self) -> None:
+        """Say so if whoever has borrowed the stream is a thread of another process, of which this one is a fork."""
 
     def _look(self) -> None:
         """Refuse to show attributes that another thread is changing."""

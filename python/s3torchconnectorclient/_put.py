@@ -69,6 +69,9 @@ class PutObjectStream(Stream):
         op.loans.acked = event.seq
         return self
 
+    def _insist(self) -> None:
+        self._op.loans.insist()
+
     @property
     def bucket(self) -> str:
         """The object's bucket."""
