@@ -81,7 +81,7 @@ class Minio:
                     # In a session of its own: Ctrl-C is for the tests, whose clients then end before their server.
                     start_new_session=True,
                 )
-            if _answers(f"http://{address}/minio/health/live", self._process):
+            if _answers(f"http://{address}/minio/health/cluster", self._process):
                 return f"http://{address}"
             self._process.kill()
             self._process.wait()
