@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from helpers import MIB, engine_stats, eventually, nothing_held, pattern, sha256
+from programs import PART, client_of, say
 
 from s3torchconnectorclient import _engine
-from s3torchconnectorclient._mountpoint_s3_client import MountpointS3Client, S3Exception
+from s3torchconnectorclient._mountpoint_s3_client import S3Exception
 
 if TYPE_CHECKING:
-    from s3torchconnectorclient._mountpoint_s3_client import GetObjectStream
-
-PART = 5 * MIB  # the smallest that a real client takes
-
-
-def client_of(endpoint: str) -> MountpointS3Client:
-    return MountpointS3Client("us-east-1", endpoint=endpoint, force_path_style=True, part_size=PART)
-
-
-def say(**what: Any) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
+    from s3torchconnectorclient._mountpoint_s3_client import GetObjectStream, MountpointS3Client
 
 
 # One interrupt, while the store is silent.

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from helpers import eventually
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
@@ -65,19 +67,22 @@ class Script:
             start_new_session=True,  # a group of its own: our Ctrl-C is not its, and its children end with it
         )
 
-    @property
-    def pid(self) -> int:
-        """Tell whom to send signals to."""
-        return self.process.pid
+    def said(self, what: str) -> Any:
+        """Wait until it has printed an object that has something of this name; what?"""
 
-    def lines(self) -> list[str]:
-        """Tell what it has printed so far, whole lines only."""
-        return _content(self._out).splitlines(keepends=True)
+        def look() -> dict[str, Any] | None:
+            ended = self.process.poll() is not None
+            lines = [json.loads(line) for line in _content(self._out).splitlines(keepends=True) if line.endswith("\n")]
+            found = next((line for line in lines if what in line), None)
+            assert found or not ended, f"it ended without a word on {what}: {self.wait()}"
+            return found
 
-    def tell(self, line: str) -> None:
-        """Send it a line on its standard input."""
+        return (eventually(look, lambda: f"it says {what}; so far {_content(self._out)!r}, {_content(self._err)!r}") or {})[what]
+
+    def go_on(self) -> None:
+        """Send it the line that it waits for on its standard input."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.write(b"\n")
         self.process.stdin.flush()
 
     def wait(self, seconds: float = SECONDS) -> Outcome:

@@ -6,10 +6,9 @@ programs do (interrupt_scripts.py).
 
 from __future__ import annotations
 
-import json
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from helpers import KIB, MIB, eventually, pattern, sha256
@@ -55,42 +54,11 @@ def proxy(embedded_store: Store, bucket: str) -> Iterator[StallProxy]:
         yield proxy
 
 
-class Interrupted:
-    """A program that is interrupted while its store is silent."""
-
-    def __init__(self, proxy: StallProxy, script: str, **arguments: Any) -> None:
-        self._script = Script(f"interrupt_scripts.{script}", {"endpoint": proxy.endpoint, **arguments})
-
-    def __enter__(self) -> Interrupted:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._script.__exit__(None, None, None)
-
-    def interrupt(self) -> float:
-        """Press Ctrl-C; when?"""
-        now = time.monotonic()  # one clock for all processes
-        self._script.process.send_signal(signal.SIGINT)
-        return now
-
-    def said(self, what: str) -> dict[str, Any]:
-        """Wait until the program has said something of this name."""
-
-        def look() -> dict[str, Any] | None:
-            lines: list[dict[str, Any]] = [json.loads(line) for line in self._script.lines() if line.endswith("\n")]
-            found = next((line for line in lines if what in line), None)
-            if found is None and self._script.process.poll() is not None:
-                raise AssertionError(f"it ended without a word on {what}: {self._script.wait()}")
-            return found
-
-        found = eventually(look, lambda: f"the program says {what}; so far {self._script.lines()}")
-        assert found is not None
-        return found
-
-    def go_on(self) -> dict[str, Any]:
-        """Tell it that the stall is lifted; its verdict."""
-        self._script.tell("lifted")
-        return self._script.wait().verdict
+def interrupt(running: Script) -> float:
+    """Press Ctrl-C; when?"""
+    now = time.monotonic()  # one clock for all processes
+    running.process.send_signal(signal.SIGINT)
+    return now
 
 
 @pytest.mark.parametrize(("act", "verb", "where"), PLACES)
@@ -100,22 +68,24 @@ def test_interrupt_is_served_while_the_store_is_silent(  # noqa: PLR0917 - fixtu
     """A call waiting for S3 raises KeyboardInterrupt within a second and lets go; threads and client go on (beyond §3)."""
     silent = [proxy.stall("get", "body", key=f"worker-{i}") for i in range(len(WORKERS))]
     stall = proxy.stall(verb, where, key="there" if verb in ("get", "head") else "")
-    with Interrupted(proxy, "stalled", bucket=bucket, act=act, worker_bytes=[len(data) for data in WORKERS]) as running:
+    arguments = {"endpoint": proxy.endpoint, "bucket": bucket, "act": act, "worker_bytes": [len(data) for data in WORKERS]}
+    with Script("interrupt_scripts.stalled", arguments) as running:
         running.said("waiting")
         eventually(stall.reached.is_set, "the store is silent")
-        sent = running.interrupt()
-        caught = running.said("caught")["caught"]
+        sent = interrupt(running)
+        caught = running.said("caught")
         assert caught is not None, "no KeyboardInterrupt"
         if verb == "create":
             stall.lift()  # an upload whose id never comes cannot be aborted by anybody, and is waited for a while
         drained = running.said("drained")
-        measured(f"raised after {1000 * (caught - sent):.0f} ms, drained after {1000 * (drained['drained'] - sent):.0f}")
+        assert running.said("workers_idle")
+        measured(f"raised after {1000 * (caught - sent):.0f} ms, drained after {1000 * (drained - sent):.0f}")
         assert caught - sent < LIMIT_SECONDS
-        assert drained["drained"] - sent < DRAIN_SECONDS
-        assert drained["workers_idle"]
+        assert drained - sent < DRAIN_SECONDS
         for each in (*silent, stall):
             each.lift()
-        verdict = running.go_on()
+        running.go_on()
+        verdict = running.wait().verdict
     assert verdict["small"] == sha256(SMALL)
     assert verdict["workers"] == [sha256(data) for data in WORKERS]
 
@@ -123,14 +93,14 @@ def test_interrupt_is_served_while_the_store_is_silent(  # noqa: PLR0917 - fixtu
 def test_interrupted_download_goes_on_where_it_was(proxy: StallProxy, bucket: str) -> None:
     """After Ctrl-C in next() the same stream yields the rest, and tell() knew where (in the spirit of contract §0)."""
     stall = proxy.stall("get", "body", nth=2)
-    with Interrupted(proxy, "resumed", bucket=bucket) as running:
+    with Script("interrupt_scripts.resumed", {"endpoint": proxy.endpoint, "bucket": bucket}) as running:
         running.said("waiting")
         eventually(stall.reached.is_set, "the store is silent")
-        running.interrupt()
-        said = running.said("tell")
-        assert said["tell"] == said["received"]
+        interrupt(running)
+        assert running.said("tell") == running.said("received")
         stall.lift()
-        verdict = running.go_on()
+        running.go_on()
+        verdict = running.wait().verdict
     assert verdict == {"interrupts": 1, "sha256": sha256(THERE)}
 
 
@@ -138,13 +108,14 @@ def test_interrupted_download_goes_on_where_it_was(proxy: StallProxy, bucket: st
 def test_interrupted_close_can_be_repeated(proxy: StallProxy, bucket: str, embedded_store: Store, where: str) -> None:
     """After Ctrl-C in close() a second one completes or says that it cannot, and the object is whole or absent (contract §6)."""
     stall = proxy.stall("complete", where)
-    with Interrupted(proxy, "closed_again", bucket=bucket) as running:
+    with Script("interrupt_scripts.closed_again", {"endpoint": proxy.endpoint, "bucket": bucket}) as running:
         running.said("waiting")
         eventually(stall.reached.is_set, "the store is silent")
-        running.interrupt()
+        interrupt(running)
         running.said("interrupted")
         stall.lift()
-        verdict = running.go_on()
+        running.go_on()
+        verdict = running.wait().verdict
     stored = embedded_store.raw.get(bucket, "new")
     assert stored in ((pattern(PART + 1),) if verdict["outcome"] == "closed" else (pattern(PART + 1), None))
 
