@@ -26,7 +26,7 @@ BANNED = {"util", "utils", "common", "helper", "helpers", "manager", "base", "im
 
 def sources(*folders: str, suffixes: tuple[str, ...] = (".py",)) -> list[Path]:
     files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*")) if file.suffix in suffixes]
-    return [file for file in files if file not in GENERATED and not {"vendor", "__pycache__"} & set(file.parts)]
+    return [file for file in files if file not in GENERATED and not {"vendor", "__pycache__", "out"} & set(file.parts)]
 
 
 def named(file: Path) -> str:
