@@ -200,6 +200,11 @@ func classifyLocal(err error) *Error {
 		return newError(Network, "Client error: Timed out: %s", rootText(err))
 	case errors.Is(err, context.Canceled):
 		return errCanceledCopy()
+	case noCredentials(err): // before its causes: a chain that found nothing mostly ends in a metadata service that is not there
+		return newError(Denied, "Client error: No signing credentials available, see CRT debug logs: %s", rootText(err))
+	case strings.Contains(err.Error(), endpointFrame):
+		_, text, _ := strings.Cut(rootText(err), endpointFrame)
+		return endpointError(errors.New(text))
 	case errors.As(err, &dns):
 		return newError(Network, "Client error: Name resolution failed: %s", dns.Error())
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -212,8 +217,6 @@ func classifyLocal(err error) *Error {
 		return newError(Network, "Client error: Timed out: %s", rootText(err))
 	case errors.As(err, new(*net.OpError)):
 		return newError(Network, "Client error: Connection failed: %s", rootText(err))
-	case noCredentials(err):
-		return newError(Denied, "Client error: No signing credentials available, see CRT debug logs: %s", rootText(err))
 	case errors.As(err, new(*smithy.DeserializationError)):
 		return newError(Integrity, "Client error: Internal S3 client error: %s", rootText(err))
 	default:
@@ -222,6 +225,9 @@ func classifyLocal(err error) *Error {
 }
 
 func errCanceledCopy() *Error { e := *errCanceled; return &e }
+
+// endpointFrame is what the SDK says before whatever the endpoint rules say of a bucket. It has no type for that.
+const endpointFrame = "resolve endpoint: "
 
 // noCredentials tells whether the credential chain, and not the request, failed. The SDK has no type for the chain's failure.
 func noCredentials(err error) bool {

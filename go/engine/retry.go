@@ -59,7 +59,7 @@ func retryable(err error) bool {
 		return false
 	}
 	var own *Error
-	if errors.As(err, &own) {
+	if errors.As(err, &own) || noCredentials(err) { // the chain has retried by itself
 		return false
 	}
 	var certificate *tls.CertificateVerificationError
