@@ -23,17 +23,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REQUIREMENTS = ROOT / "requirements"
+BENCH_REQUIREMENTS = ROOT / "benchmarks" / "requirements"  # a client each
 UV_MINIMUM = (0, 8)  # the first that has `venv --clear`
 STAMP = "made-from"
 
 
-def environment(name: str, finish: Callable[[Path], None] | None = None, *, also: bytes = b"") -> Path:
+def environment(
+    name: str, finish: Callable[[Path], None] | None = None, *, also: bytes = b"", requirements: Path = REQUIREMENTS
+) -> Path:
     """The Python of .venv (name "test") or .venv-<name>, up to date; `finish` is run on it after the packages are installed.
 
     `also` is what `finish` depends on: a change of it, of the lock file or of this Python makes the environment anew.
     """
     folder = ROOT / (".venv" if name == "test" else f".venv-{name}")
-    lock_file = REQUIREMENTS / f"{name}.txt"
+    lock_file = requirements / f"{name}.txt"
     identity = f"{ROOT}\n{sys.version}\n{sys.base_prefix}\n".encode()
     wanted = hashlib.sha256(identity + lock_file.read_bytes() + also).hexdigest()
     stamp, python = folder / STAMP, folder / "bin" / "python"

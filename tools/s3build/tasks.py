@@ -98,10 +98,12 @@ def lint(args: Sequence[str]) -> int:
     golangci, actionlint = program(tools, GOLANGCI_LINT), program(tools, ACTIONLINT)
     go_env["PATH"] = str(Path(tools.go).parent) + os.pathsep + go_env["PATH"]  # golangci-lint calls go
     gofmt = Path(quietly([tools.go, "env", "GOROOT"], env=go_env).strip(), "bin", "gofmt")
+    benchmarks = sorted(file for file in ROOT.glob("benchmarks/**/*.py") if "out" not in file.parts)
     checks: list[tuple[str, list[str | Path]]] = [
         ("ruff check", [bin_folder / "ruff", "check", "--no-cache", "--quiet"]),
         ("ruff format", [bin_folder / "ruff", "format", "--check", "--no-cache", "--quiet"]),
         ("mypy --strict build.py", [bin_folder / "mypy", "build.py", "tests/minio_server.py"]),
+        ("mypy --strict benchmarks", [bin_folder / "mypy", *benchmarks]),
         ("actionlint", [actionlint, *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]),
     ]
     if any(PACKAGE.glob("*.py")):

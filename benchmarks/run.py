@@ -1,0 +1,124 @@
+"""Benchmarks: this project's client beside others, on servers that cost little. `python3 build.py bench [ARGS]` runs it.
+
+Owns: the command line, the order of things. Refuses to know: jobs, clients, figures (harness/, clients/).
+
+  bench                        everything; about an hour
+  bench --quick                small sizes, two rounds; about five minutes
+  bench --only small head      these jobs; a family by its name: procs
+  bench --clients ours,obstore these clients
+  bench --against REV          ours and ours as it was at a git revision, the same jobs in turn
+  bench --publish              also into docs/benchmarks.md and docs/benchmarks/
+  bench --list                 the jobs
+  bench --render               report and pictures anew from the results in benchmarks/out
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
+
+from harness import OUT, figures, jobs, machine, measure, report, servers, venvs  # noqa: E402 - the path comes first
+from s3build.console import say  # noqa: E402
+from s3build.tasks import toolchain  # noqa: E402
+
+WAIT_FOR_QUIET_S = 900
+
+
+def main() -> int:
+    """Measure, then tell."""
+    options = arguments()
+    OUT.mkdir(exist_ok=True)
+    if options.list:
+        for job in jobs.JOBS:
+            say(f"{job.name:16} {job.what}")
+        return 0
+    results_file = OUT / ("against.json" if options.against else "results.json")
+    if options.render:
+        report.write(json.loads(results_file.read_text(encoding="utf-8")), OUT, publish=options.publish)
+        return 0
+    tools = toolchain()
+    runtimes = venvs.Runtimes()
+    told: dict[str, Any] = {
+        "machine": machine.describe(tools.go),
+        "ours": venvs.revision(),
+        "quick": options.quick,
+        "clients": {},
+        "jobs": {},
+    }
+    names = options.clients
+    if options.against:
+        names = ["ours", runtimes.add_revision(options.against)]
+    if results_file.exists() and options.keep:
+        told["jobs"] = json.loads(results_file.read_text(encoding="utf-8"))["jobs"]
+    binary = servers.build(tools)
+    data = servers.data_file(binary)
+    if options.wait:
+        wait_for_quiet()
+    for job in jobs.chosen(options.only):
+        taking = [name for name in names or job.clients if name.partition("@")[0] in job.clients]
+        chosen = job.quickly() if options.quick else job
+        if options.rounds:
+            chosen = replace(chosen, rounds=options.rounds)
+        say(f"{job.name}: {job.what}")
+        began, load = time.monotonic(), machine.load()
+        with ExitStack() as stack:
+            server = stack.enter_context(servers.light(binary, data, chosen))
+            store = stack.enter_context(servers.minio(chosen)) if chosen.verb == "put" else None
+            results = measure.rounds(chosen, taking, runtimes, servers.Stage(server, data, store))
+        told["jobs"][job.name] = {
+            "settings": jobs.settings(chosen),
+            "asked": list(taking),
+            "results": results,
+            "load": [load, machine.load()],
+            "seconds": time.monotonic() - began,
+        }
+        for line in report.lines(chosen, results):
+            say(f"  {line}")
+        others = figures.share_of_others(results, int(str(told["machine"]["cores"])))
+        say(f"  {time.monotonic() - began:.0f} s; others took {others:.0%} of the machine meanwhile")
+        told["clients"] = {name: measure.about(name, runtimes) for name in used(told["jobs"])}
+        results_file.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    report.write(told, OUT, publish=options.publish)
+    return 0
+
+
+def used(told: dict[str, dict[str, dict[str, object]]]) -> list[str]:
+    """The clients that any job has results of, in the order of their first appearance."""
+    return list(dict.fromkeys(name for job in told.values() for name in job["results"]))
+
+
+def wait_for_quiet() -> None:
+    """Others' work on this machine would be in the figures: wait for it to end, but not for ever."""
+    deadline = time.monotonic() + WAIT_FOR_QUIET_S
+    while machine.load() >= 1.0 and time.monotonic() < deadline:
+        say(f"load {machine.load():.2f}; waiting for less than 1.0")
+        time.sleep(30)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="build.py bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small sizes, two rounds")
+    parser.add_argument("--only", nargs="+", default=[], metavar="JOB", help="these jobs")
+    parser.add_argument("--clients", type=lambda text: text.split(","), metavar="A,B", help="these clients")
+    parser.add_argument("--rounds", type=int, metavar="N", help="another number of rounds")
+    parser.add_argument("--against", metavar="REV", help="compare with ours at a git revision")
+    parser.add_argument("--publish", action="store_true", help="write docs/benchmarks.md and docs/benchmarks/")
+    parser.add_argument("--keep", action="store_true", help="keep the results of jobs that are not run now")
+    parser.add_argument("--wait", action="store_true", help="first wait until the machine is quiet")
+    parser.add_argument("--list", action="store_true", help="name the jobs and stop")
+    parser.add_argument("--render", action="store_true", help="measure nothing; write report and pictures anew")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
