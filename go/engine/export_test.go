@@ -6,9 +6,11 @@ package engine
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -349,3 +351,11 @@ func show(err *Error) string {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// writePEM writes a certificate where AWS_CA_BUNDLE can name it.
+func writePEM(t *testing.T, path string, der []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -122,6 +122,9 @@ func (t controlTransport) Do(r *http.Request) (*http.Response, error) {
 	if slow, ok := r.Context().Value(slowKey{}).(bool); ok && slow {
 		limit = max(limit, slowAfter)
 	}
+	if t.client.cfg.Unsigned {
+		r.Header.Del("X-Amz-Content-Sha256") // contract §3; the SDK sends it whether it signs or not
+	}
 	ctx, w := newWatch(r.Context(), limit)
 	resp, err := t.client.roundTrip(r.WithContext(ctx))
 	if err != nil {
