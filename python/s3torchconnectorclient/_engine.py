@@ -147,17 +147,22 @@ def uninterrupted(answers: list[int], function: Callable[..., int], *arguments: 
 class Engine:
     """One life of one copy of the library."""
 
-    __slots__ = ("alive", "lib", "loans", "orphans", "pid", "version")
+    __slots__ = ("_ended", "lib", "loans", "orphans", "pid", "version")
 
     def __init__(self, lib: Lib) -> None:
         self.lib = lib
-        self.alive = True
+        self._ended = False
         self.pid = os.getpid()
         # Every op that may hold memory of ours, from before its start until it has drained: what keeps buffers alive whatever
         # becomes of the streams (_buffers.py).
         self.loans: dict[Loans, None] = {}
         self.orphans: collections.deque[Loans] = collections.deque()
         self.version = str(self.stats()["version"])
+
+    @property
+    def alive(self) -> bool:
+        """May it be called? Looks at the process, because fork hooks older than ours, and finalizers in them, precede forget."""
+        return not self._ended and self.pid == os.getpid()
 
     def wait(self, op: int, ack: int, event: Event, failure: Failure, limit_s: float | None = None) -> bool:
         """Wait for the op's oldest event after ack; False if limit_s passed first. The only loop that waits.
@@ -202,7 +207,7 @@ class Engine:
 
     def end(self) -> None:
         """Let everybody who has kept this engine do nothing from now on."""
-        self.alive = False
+        self._ended = True
         self.orphans.clear()
 
     def shut_down(self, limit_s: float) -> None:
@@ -253,7 +258,8 @@ class _Process:
 
     def begin(self) -> Engine:
         with _library.loading():  # two threads, one copy
-            if self.engine is None:
+            if self.engine is None or not self.engine.alive:
+                self.forget()
                 lib = cast("Lib", _library.load())
                 expected, found = ffi.integer_const("S3E_ABI_VERSION"), lib.s3e_abi_version()
                 if found != expected:
@@ -264,14 +270,14 @@ class _Process:
             return self.engine
 
     def forget(self) -> None:
-        if self.engine is not None:
+        if self.engine is not None and not self.engine.alive:
             self.engine.end()
             self.engine.loans.clear()  # no goroutine of the parent writes to this process's memory
             self.engine = None
 
     def shut_down(self) -> None:
         engine, self.engine = self.engine, None
-        if engine is not None:
+        if engine is not None and engine.alive:
             engine.shut_down(SHUTDOWN_S)
 
     def _end_with_process(self) -> None:
@@ -290,9 +296,11 @@ _library.at_fork(_process.forget)
 
 def current() -> Engine:
     """Return this process's engine, loaded at its first use."""
-    return _process.engine or _process.begin()
+    engine = _process.engine
+    return engine if engine is not None and engine.alive else _process.begin()
 
 
 def loaded() -> Engine | None:
     """Return this process's engine, if anybody has used it."""
-    return _process.engine
+    engine = _process.engine
+    return engine if engine is not None and engine.alive else None
