@@ -178,3 +178,9 @@ def test_mock_survives_with_its_objects() -> None:
     (seen, after) = verdict["second"][0]
     assert seen == {**verdict["before"], "later": sha256(b"y")}
     assert after == {"later": sha256(b"y"), "of child 0": x, "put": changed}
+
+
+def test_older_hooks_may_use_clients(at_embedded: dict[str, str]) -> None:
+    """Fork hooks that ran before ours, and what is collected meanwhile, do not reach the parent's engine either."""
+    verdict = run("import_scripts.hooks_of_others", **at_embedded, env=QUIET).verdict
+    assert verdict == {"child": 0, "in_hook": str(DATA), "read": DATA}
