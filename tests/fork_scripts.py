@@ -263,7 +263,8 @@ def locks(endpoint: str, bucket: str, forks: int) -> None:
     for thread in threads:
         thread.start()
     for _ in range(forks):
-        Child(lambda: [act() for act in (opening, reading, dropping, gc.collect)]).answer()
+        # The last one waits for the abort, which a child that leaves by _exit would take along.
+        Child(lambda: [act() for act in (opening, reading, dropping, lambda: eventually(nothing_held))]).answer()
     over.set()
     for thread in threads:
         thread.join()
