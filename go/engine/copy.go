@@ -49,7 +49,7 @@ func (c *Client) copyWhole(ctx context.Context, r CopyRequest, source string) er
 
 // copyParts keeps what a single CopyObject would keep of the metadata; upstream loses it.
 func (c *Client) copyParts(ctx context.Context, r CopyRequest, source string, size int64, head *s3.HeadObjectOutput) error {
-	created, err := c.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+	id, err := c.createUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: &r.DstBucket, Key: &r.DstKey, Metadata: head.Metadata, ContentType: head.ContentType,
 		CacheControl: head.CacheControl, ContentDisposition: head.ContentDisposition,
 		ContentEncoding: head.ContentEncoding, ContentLanguage: head.ContentLanguage,
@@ -58,7 +58,6 @@ func (c *Client) copyParts(ctx context.Context, r CopyRequest, source string, si
 		return err
 	}
 	target := objectRef{r.DstBucket, r.DstKey}
-	id := aws.ToString(created.UploadId)
 	if err := c.copySpansInto(ctx, target, id, source, copySpans(size), head.ETag); err != nil {
 		c.abortUpload(context.WithoutCancel(ctx), target, id)
 		return err

@@ -44,28 +44,36 @@ func (c *Client) startPut(r PutRequest) (Op, *Error) {
 	return p, c.begin(&p.op, func(ctx context.Context) error { return p.create(ctx, r) })
 }
 
-// create waits for the upload's id a while longer than the op lives: an upload whose id is lost cannot be aborted.
 func (p *put) create(ctx context.Context, r PutRequest) error {
 	logf(levelDebug, targetOperation("put_object"), "new request bucket=%q key=%q", r.Bucket, r.Key)
-	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(createGrace, cancel) })()
 	in := &s3.CreateMultipartUploadInput{Bucket: &r.Bucket, Key: &r.Key}
 	if r.StorageClass != nil {
 		in.StorageClass = types.StorageClass(*r.StorageClass)
 	}
-	out, err := p.client.s3.CreateMultipartUpload(lasting, in)
+	id, err := p.client.createUpload(ctx, in)
 	if err != nil {
 		return err
 	}
-	if aws.ToString(out.UploadId) == "" {
-		return newError(Integrity, "Client error: Internal S3 client error: the answer to CreateMultipartUpload has no upload id")
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.uploadID = *out.UploadId
+	p.uploadID = id
 	p.emitLocked(Event{Kind: Opened})
 	return nil
+}
+
+// createUpload waits for the upload's id a while longer than ctx lives: an upload whose id is lost cannot be aborted.
+func (c *Client) createUpload(ctx context.Context, in *s3.CreateMultipartUploadInput) (id string, _ error) {
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(createGrace, cancel) })()
+	out, err := c.s3.CreateMultipartUpload(lasting, in)
+	if err != nil {
+		return "", err
+	}
+	if aws.ToString(out.UploadId) == "" {
+		return "", newError(Integrity, "Client error: Internal S3 client error: the answer to CreateMultipartUpload has no upload id")
+	}
+	return *out.UploadId, nil
 }
 
 // Lend takes the next part.
