@@ -165,6 +165,8 @@ func configText(err error) string {
 func (c *Client) Start(r any) (Op, *Error) {
 	if c.cfg.MockRules {
 		r = mockRequest(r)
+	} else if what := nameless(r); what != "" {
+		return nil, newError(Invalid, "Client error: Failed to construct request: the %s is empty", what)
 	}
 	switch r := r.(type) {
 	case *GetRequest:

@@ -192,7 +192,7 @@ func TestClientCloseDrainsGets(t *testing.T) {
 	if LentBytes() != 0 {
 		t.Fatalf("%d bytes are lent", LentBytes())
 	}
-	for _, r := range []any{&GetRequest{}, &PutRequest{}, &HeadRequest{}, &ListRequest{}, &DeleteRequest{}, &CopyRequest{}} {
+	for _, r := range every() {
 		if _, err := c.Start(r); err == nil || err.Kind != BadHandle {
 			t.Errorf("%T was begun on a closed client: %v", r, err)
 		}

@@ -98,7 +98,10 @@ func (c *Client) startList(r ListRequest) (Op, *Error) {
 // page checks a list answer and gives it the reply's shape. A page that contradicts itself must not end a listing early.
 func page(out *s3.ListObjectsV2Output) (listReply, error) {
 	p := listReply{Objects: make([][6]any, 0, len(out.Contents)), CommonPrefixes: make([]string, 0, len(out.CommonPrefixes))}
-	if aws.ToBool(out.IsTruncated) != (out.NextContinuationToken != nil) {
+	if out.IsTruncated == nil { // an empty or foreign body, which the SDK reads as an empty page
+		return p, newError(Integrity, "Client error: Internal S3 client error: the list page does not say whether it is the last")
+	}
+	if *out.IsTruncated != (out.NextContinuationToken != nil) {
 		return p, newError(Integrity, "Client error: Internal S3 client error: the list page's IsTruncated and NextContinuationToken contradict each other")
 	}
 	p.ContinuationToken = out.NextContinuationToken
@@ -120,6 +123,35 @@ func page(out *s3.ListObjectsV2Output) (listReply, error) {
 		p.CommonPrefixes = append(p.CommonPrefixes, aws.ToString(prefix.Prefix))
 	}
 	return p, nil
+}
+
+// nameless tells which name of a request is empty, "" if none. On the wire an empty bucket would make the key's first word the
+// bucket, and an empty key would make a get a listing, whose XML would pass for the object.
+func nameless(r any) string {
+	var bucket, key string
+	switch r := r.(type) {
+	case *GetRequest:
+		bucket, key = r.Bucket, r.Key
+	case *PutRequest:
+		bucket, key = r.Bucket, r.Key
+	case *HeadRequest:
+		bucket, key = r.Bucket, r.Key
+	case *DeleteRequest:
+		bucket, key = r.Bucket, r.Key
+	case *ListRequest:
+		bucket, key = r.Bucket, "any"
+	case *CopyRequest:
+		bucket, key = min(r.SrcBucket, r.DstBucket), min(r.SrcKey, r.DstKey) // "" is the least string
+	default:
+		return ""
+	}
+	switch "" {
+	case bucket:
+		return "bucket's name"
+	case key:
+		return "key"
+	}
+	return ""
 }
 
 // simple is an op of one goroutine that ends with a reply.
