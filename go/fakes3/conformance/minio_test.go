@@ -26,7 +26,7 @@ func TestMinIO(t *testing.T) {
 	target := conformance.Target{
 		Endpoint:  strings.TrimSuffix(endpoint, "/"), // A bucket of its own, so that a run that was killed is not in the next one's way.
 		Bucket:    fmt.Sprintf("conformance-%d", time.Now().UnixNano()),
-		AccessKey: os.Getenv("S3E_TEST_MINIO_ACCESS_KEY"), SecretKey: os.Getenv("S3E_TEST_MINIO_SECRET"),
+		AccessKey: os.Getenv("S3E_TEST_MINIO_ACCESS_KEY"), SecretKey: os.Getenv("S3E_TEST_MINIO_SECRET_KEY"),
 	}
 	client := s3.New(s3.Options{
 		BaseEndpoint: &target.Endpoint, Region: "us-east-1", UsePathStyle: true,
