@@ -5,6 +5,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -154,7 +155,7 @@ func (c *Client) tryPart(ctx context.Context, o objectRef, etag string, total in
 		return 0, &answer{status: http.StatusPreconditionFailed, code: "PreconditionFailed", message: "the object changed between two parts"}
 	}
 	n, err = io.ReadFull(resp.Body, data)
-	if err == io.ErrUnexpectedEOF || err == io.EOF {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = errShort
 	}
 	return n, err

@@ -69,9 +69,6 @@ func parseContentRange(text string) (got span, total int64, err error) {
 	return span{int64(a), int64(b) + 1}, int64(n), nil
 }
 
-// emptyTotal tells whether a 416's Content-Range says that the object has no bytes at all.
-func emptyTotal(contentRange string) bool { return contentRange == "bytes */0" }
-
 // copySpans splits a source of size bytes for UploadPartCopy.
 func copySpans(size int64) []span {
 	return span{0, size}.split(max(copyPart, (size+maxParts-1)/maxParts))

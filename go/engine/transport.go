@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -99,7 +100,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	b.watch.progress()
 	n, err := b.ReadCloser.Read(p)
 	b.watch.pause()
-	if err != nil && err != io.EOF && b.ctx.Err() != nil {
+	if err != nil && !errors.Is(err, io.EOF) && b.ctx.Err() != nil {
 		err = context.Cause(b.ctx)
 	}
 	return n, err

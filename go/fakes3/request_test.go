@@ -5,6 +5,7 @@ package fakes3
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -108,7 +109,7 @@ func TestRoutes(t *testing.T) {
 		r := ok(http.ReadRequest(bufio.NewReader(strings.NewReader(request + " HTTP/1.1\r\nHost: h\r\n\r\n"))))(t)
 		c, err := New(RulesS3).parse(r)
 		got := fmt.Sprintf("%s %s %s", c.verb, c.bucket, c.key)
-		if api, failed := err.(*apiError); failed {
+		if api := (*apiError)(nil); errors.As(err, &api) {
 			got = api.code
 		}
 		equal(t, want, got, request)
@@ -139,7 +140,7 @@ func FuzzParse(f *testing.F) {
 		s := New(RulesS3, "b")
 		if u, err := url.ParseRequestURI(target); err == nil {
 			c, err := s.parse(&http.Request{Method: method, URL: u, Host: host, Header: http.Header{}})
-			if _, failed := err.(*apiError); err != nil && !failed || c == nil || err == nil && handlers[c.verb] == nil {
+			if api := (*apiError)(nil); err != nil && !errors.As(err, &api) || c == nil || err == nil && handlers[c.verb] == nil {
 				t.Fatalf("%s %s: %+v %v", method, target, c, err)
 			}
 		}
