@@ -24,6 +24,8 @@ PART = 5 * MIB  # the smallest part_size there is
 CHANGED = "Service error: At least one of the preconditions specified did not hold"
 ODD_KEYS = ["a b", "a+b", "a%20b", "é/ü", "日本語", "a&b=c?d#e", "~-._!*'()", "😀", 'q"<>', "a\tb", ".hidden", "a..b", "x" * 250]
 
+ODDER_KEYS = ["/lead", "//", "a//b", "../up", "a/./b", "a/../b", "tail/", "x" * 1024, "\x7f", "a\nb"]  # MinIO takes none of these
+
 
 def chunks_of(data: bytes, start: int, end: int) -> list[bytes]:
     """Cut data[start:end] into parts counted from start."""
@@ -79,7 +81,7 @@ def test_an_empty_range_yields_nothing(store: Store, bucket: str, client: Any, s
     assert stream.tell() == (start or 0)
 
 
-def test_an_empty_range_of_nothing_is_an_error(store: Store, bucket: str, client: Any) -> None:
+def test_an_empty_range_of_nothing_is_an_error(bucket: str, client: Any) -> None:
     """A missing object is missing, however little of it is asked for (§5)."""
     with pytest.raises(S3Exception, match=r"^Service error: The key does not exist$"):
         client.get_object(bucket, "missing", 3, 3)
@@ -118,10 +120,7 @@ def test_bad_ranges_are_refused(store: Store, bucket: str, client: Any) -> None:
 
 def test_odd_keys_are_themselves(store: Store, bucket: str, client: Any) -> None:
     """What is stored under a key is read under it, and nothing else is (§3, key encoding)."""
-    extra = (
-        [] if store.name == "minio" else ["/lead", "//", "a//b", "../up", "a/./b", "a/../b", "tail/", "x" * 1024, "\x7f", "a\nb"]
-    )
-    keys = ODD_KEYS + extra
+    keys = ODD_KEYS + ([] if store.name == "minio" else ODDER_KEYS)
     for number, key in enumerate(keys):
         store.raw.put(bucket, key, b"%d" % number)
     assert [b"".join(client.get_object(bucket, key)) for key in keys] == [b"%d" % number for number in range(len(keys))]
@@ -137,7 +136,7 @@ def test_attributes_are_what_was_asked_for(store: Store, bucket: str, client: An
             setattr(stream, name, "x")
 
 
-def test_what_is_missing_is_told_by_get_object(store: Store, bucket: str, client: Any) -> None:
+def test_what_is_missing_is_told_by_get_object(bucket: str, client: Any) -> None:
     """Not by the first next(), and in upstream's words (§2, §5)."""
     with pytest.raises(S3Exception, match=r"^Service error: The key does not exist$") as caught:
         client.get_object(bucket, "missing")

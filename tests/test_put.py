@@ -153,7 +153,7 @@ def test_the_last_to_close_wins(store: Store, bucket: str, client: Any) -> None:
     assert store.raw.get(bucket, "k") == b"first"
 
 
-def test_storage_classes_are_kept(store: Store, bucket: str, client: Any) -> None:
+def test_storage_classes_are_kept(bucket: str, client: Any) -> None:
     """HEAD tells it, STANDARD as None; one that the service does not know is refused at once (§4, §6)."""
     for given, told in ((None, None), ("STANDARD", None), ("REDUCED_REDUNDANCY", "REDUCED_REDUNDANCY")):
         client.put_object(bucket, "k", given).close()
@@ -163,7 +163,7 @@ def test_storage_classes_are_kept(store: Store, bucket: str, client: Any) -> Non
     assert (caught.value.kind, caught.value.http_status, caught.value.code) == ("service", 400, "InvalidStorageClass")
 
 
-def test_a_missing_bucket_fails_at_once(store: Store, client: Any) -> None:
+def test_a_missing_bucket_fails_at_once(client: Any) -> None:
     """put_object itself raises, not the first write (§0, §2, §6)."""
     with pytest.raises(S3Exception, match=r"^Client error: Unknown response error: HTTP 404: NoSuchBucket") as caught:
         client.put_object("no-such-bucket", "k")
@@ -204,7 +204,7 @@ def test_a_part_that_fails_fails_the_stream(store: Store, bucket: str) -> None:
     denied = s3_error(403, "AccessDenied", "not you")
     with failing(store, denied, lambda r: r.query.get("partNumber") == "2") as wire:
         stream = store.client(part_size=PART, endpoint=wire.endpoint).put_object(bucket, "k")
-        with pytest.raises(S3Exception, match=r"^Client error: Forbidden: not you$") as caught:
+        with pytest.raises(S3Exception, match=r"^Client error: Forbidden: not you$") as caught:  # noqa: PT012 - some write
             for _ in range(100):
                 stream.write(pattern(PART))
         assert caught.value.kind == "denied"
