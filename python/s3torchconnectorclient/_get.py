@@ -122,6 +122,7 @@ class GetObjectStream(Stream):
             ready = self._ready
             if ready is None:
                 if self._out * self._part_size >= self._length:
+                    self._borrower = {}
                     raise StopIteration
                 ready = self._ready = self._receive()
             loans = self._op.loans

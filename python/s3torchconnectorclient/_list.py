@@ -103,6 +103,7 @@ class ListObjectStream(Stream):
             self._borrow(me)
             token, complete = self._state
             if complete:
+                self._borrower = {}
                 raise StopIteration
             before = self._state
             page = call(

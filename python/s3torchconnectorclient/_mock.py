@@ -16,11 +16,12 @@ from typing import SupportsIndex, final
 from ._arguments import text
 from ._client import DEFAULT_PART_BYTES, MountpointS3Client, checked
 from ._connection import PLAIN, Connection, Memory, Settings
+from ._errors import S3Exception, failed
 from ._mechanics import Unpicklable
 from ._op import call
 
 LEAST_PUT_PART_BYTES = 8 << 20  # a mock's part_size may be one byte; an upload has 10,000 parts at most
-DUMP_S = 2.0  # what a fork may wait for a mock; it dumps gigabytes in that time
+DUMP_S = 30.0  # what a fork may wait for a mock; a few MiB take milliseconds, on a machine with nothing else to do
 
 
 class _Store(Memory):
@@ -30,29 +31,41 @@ class _Store(Memory):
     where the child finds it.
     """
 
-    __slots__ = ("_keeper",)
+    __slots__ = ("_keeper", "_lost")
 
     def __init__(self, bucket: str) -> None:
         super().__init__(uuid.uuid4().hex, [bucket], "mock")
+        self._lost = ""  # why the content could not be carried over the latest fork
         # The engine forgets a store with its last client. This one lasts as long as we do.
         self._keeper = Connection(PLAIN, Memory(self.name, self.buckets, self.rules))
 
     def prepare(self) -> None:
         """Open the keeper first: were a short-lived client the first one in a forked child, its end would empty the store."""
+        if self._lost and self._keeper.opened() is None:
+            raise failed(
+                f"Client error: the mock's objects could not be carried into this forked process: {self._lost}", "canceled"
+            )
         self._keeper.native()
 
     def dump(self) -> None:
         """Keep the content for a child."""
         native, memory = self._keeper.opened(), self._keeper.memory
         if native is not None and memory is not None:  # else nothing is newer than what we inherited
+            self._lost = "the fork was interrupted"
             memory.objects = []
-            memory.objects = call(native, {"op": "dump"}, DUMP_S)["objects"]
+            try:
+                memory.objects = call(native, {"op": "dump"}, DUMP_S)["objects"]
+            except S3Exception as error:
+                self._lost = str(error)
+            else:
+                self._lost = ""
 
     def drop(self) -> None:
         """Forget it in the parent."""
         memory = self._keeper.memory
         if memory is not None and self._keeper.opened() is not None:
             memory.objects = []
+            self._lost = ""
 
 
 _stores: weakref.WeakSet[_Store] = weakref.WeakSet()
