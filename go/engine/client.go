@@ -95,10 +95,11 @@ func Open(cfg Config) (*Client, *Error) {
 		}
 	})
 	c.options = c.s3.Options()
+	c.retrier.expired = c.renewCredentials
 	if c.options.EndpointResolverV2 == nil {
 		c.options.EndpointResolverV2 = s3.NewDefaultEndpointResolverV2()
 	}
-	logf(levelDebug, targetClient, "region=%q endpoint=%q connections=%d part_size=%d attempts=%d", c.region, aws.ToString(c.options.BaseEndpoint), cfg.connections(), cfg.PartSize, c.retrier.attempts)
+	logf(levelDebug, targetClient, "region=%q endpoint=%q connections=%d part_size=%d attempts=%d", c.region, safeText(aws.ToString(c.options.BaseEndpoint)), cfg.connections(), cfg.PartSize, c.retrier.attempts)
 	logf(levelInfo, targetClient, "client opened for region %q", c.region)
 	return c, nil
 }

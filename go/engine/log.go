@@ -6,6 +6,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -53,6 +54,18 @@ type LogConfig struct {
 type Directive struct {
 	Target string
 	Level  int32
+}
+
+// UnmarshalJSON reads the two as an array.
+func (d *Directive) UnmarshalJSON(text []byte) error {
+	fields := []any{&d.Target, &d.Level}
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return err
+	}
+	if len(fields) != 2 || d.Level < 0 || d.Level > int32(levelTrace) {
+		return fmt.Errorf("log.directives has %s; it must be [target, level 0-5]", text)
+	}
+	return nil
 }
 
 type logger struct {

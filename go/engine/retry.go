@@ -28,6 +28,7 @@ type retrier struct {
 	attempts int
 	random   func() float64                             // [0, 1)
 	sleep    func(context.Context, time.Duration) error // returns early, with the context's cause, when it ends
+	expired  func()                                     // the SDK's plane was told that its credentials have expired
 }
 
 func newRetrier(attempts int) *retrier {
@@ -129,7 +130,10 @@ func (r *retrier) MaxAttempts() int                { return r.attempts }
 func (r *retrier) RetryDelay(attempt int, _ error) (time.Duration, error) {
 	return r.delay(attempt - 1), nil
 }
-func (r *retrier) GetRetryToken(context.Context, error) (func(error) error, error) {
+func (r *retrier) GetRetryToken(_ context.Context, err error) (func(error) error, error) {
+	if a := asAnswer(err); a != nil && a.code == "ExpiredToken" && r.expired != nil {
+		r.expired()
+	}
 	return keepToken, nil
 }
 func (r *retrier) GetInitialToken() func(error) error { return keepToken }

@@ -175,14 +175,19 @@ func (c *Client) exchange(ctx context.Context, r *http.Request, bucket string, e
 	defer resp.Body.Close()
 	a := readAnswer(resp)
 	if a.code == "ExpiredToken" {
-		if cache, ok := c.options.Credentials.(interface{ Invalidate() }); ok {
-			cache.Invalidate()
-		}
+		c.renewCredentials()
 	}
 	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		return resp, a
 	}
 	return nil, a
+}
+
+// renewCredentials makes the next request fetch credentials anew.
+func (c *Client) renewCredentials() {
+	if cache, ok := c.options.Credentials.(interface{ Invalidate() }); ok {
+		cache.Invalidate()
+	}
 }
 
 // roundTrip is the one way to the wire of both planes.
@@ -203,6 +208,15 @@ func (c *Client) roundTrip(r *http.Request) (*http.Response, error) {
 // safeURL is the URL without its query, which may carry what a log must not.
 func safeURL(u *url.URL) string {
 	return u.Scheme + "://" + u.Host + u.EscapedPath()
+}
+
+// safeText is safeURL of a text.
+func safeText(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return safeURL(u)
 }
 
 // errorLimit is what is read of an error's body: S3's are under 2 KiB, a proxy's page may be anything.
