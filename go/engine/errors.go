@@ -95,6 +95,12 @@ func asAnswer(err error) *answer {
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		a.code, a.message = api.ErrorCode(), api.ErrorMessage()
+		switch a.message { // what the SDK puts where the service said nothing
+		case http.StatusText(a.status):
+			a.code, a.message = "", ""
+		case "UnknownError":
+			a.message = ""
+		}
 	}
 	a.bodyless = re.Response.Request != nil && re.Response.Request.Method == http.MethodHead
 	return a
