@@ -76,6 +76,14 @@ DIFFERENCES = (
         ("upload(c.put_object(B, P + 'k'), b'0123456789')", "read(c.get_object(B, P + 'k', 6, 5))"),
     ),
     Difference(
+        "an empty key is refused: Amazon's asks about the bucket instead, and would delete that",
+        r"\(B, ''",
+        r"^S3Exception: ",
+        r"^S3Exception: Client error: Failed to construct request: the key is empty$",
+        "store",
+        ("upload(c.put_object(B, P + 'k'))", "c.delete_object(B, '')"),
+    ),
+    Difference(
         "the mock too: Amazon's panics",
         GET,
         r"^PanicException: ",
