@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from s3torchconnectorclient import S3Exception
 from s3torchconnectorclient._mountpoint_s3_client import ListObjectStream, MockMountpointS3Client, MountpointS3Client
+from s3torchconnectorclient._put import part_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -312,6 +313,29 @@ def test_keys_are_any_text(key: str) -> None:
     client = mock.create_mocked_client()
     assert b"".join(client.get_object("b", key)) == key.encode()
     assert keys(client) == [key]
+
+
+def test_streams_have_one_user_at_a_time() -> None:
+    """A second next or write meanwhile is "Already borrowed", a look at an attribute "Already mutably borrowed" (§5, §6)."""
+    client = mocked(k=b"data")
+    reader, writer, pages = client.get_object("b", "k"), client.put_object("b", "w"), client.list_objects("b")
+    for stream, advance in ((reader, reader.__next__), (writer, writer.close), (pages, pages.__next__)):
+        stream._borrow(object())
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=r"^Already borrowed$"):
+                advance()
+            with pytest.raises(RuntimeError, match=r"^Already mutably borrowed$"):
+                _ = stream.bucket
+        stream._borrower = {}
+        advance()
+        assert stream.bucket == "b"
+
+
+def test_parts_grow_until_10000_reach_beyond_any_object() -> None:
+    """From 8 MiB, 10,000 parts hold more than 5 TiB; from any size they stay within S3's 5 GiB (§6: upstream ends at 78 GiB)."""
+    assert [part_bytes(number, 8 * MIB) // MIB for number in (1, 1000, 1001, 2001, 10_000)] == [8, 8, 16, 32, 4096]
+    assert sum(part_bytes(number, 8 * MIB) for number in range(1, 10_001)) > 5 << 40
+    assert part_bytes(10_000, 5 << 30) == 5 << 30
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
