@@ -71,7 +71,9 @@ def main() -> int:
         say(f"{job.name}: {job.what}")
         began, load = time.monotonic(), machine.load()
         with ExitStack() as stack:
-            server = stack.enter_context(servers.light(binary, data, chosen))
+            server = stack.enter_context(
+                servers.minio(chosen) if chosen.server == "minio" else servers.light(binary, data, chosen)
+            )
             store = stack.enter_context(servers.minio(chosen)) if chosen.verb == "put" else None
             results = measure.rounds(chosen, taking, runtimes, servers.Stage(server, data, store))
         told["jobs"][job.name] = {

@@ -47,8 +47,8 @@ class Job:
     options: dict[str, Any] = field(default_factory=dict)
     quick: dict[str, Any] = field(default_factory=dict)  # fields that --quick changes
     trace: bool = False  # record memory over time
-    connector: str | None = None  # the published connector's class that is above the client; None: the raw client
-    program: str = "child.py"
+    program: str = "child.py"  # or connector.py, where the published s3torchconnector is above the client
+    server: str = "light"  # or minio
 
     def quickly(self) -> Job:
         """Smaller, with two rounds: to see that everything works, and roughly where it stands."""
@@ -167,6 +167,42 @@ JOBS = (
         clients=ONE_WAY,
         options={"seconds": 3.0},
         quick={"options": {"seconds": 0.5}},
+    ),
+)
+
+JOBS += (
+    *(
+        Job(
+            name,
+            "S3MapDataset over 1,000 objects of 100 KiB in a DataLoader with one worker process" + more,
+            "map_dataset",
+            "requests",
+            count=1000,
+            latency_ms=latency,
+            clients=CONNECTOR,
+            program="connector.py",
+            quick={"count": 200, "keys": 200},
+        )
+        for name, latency, more in (("map-dataset", 0, ""), ("map-dataset-latency", 30, ", 30 ms before each response"))
+    ),
+    *(
+        Job(
+            name,
+            what,
+            verb,
+            "bytes",
+            size=GIB,
+            clients=CONNECTOR,
+            program="connector.py",
+            server="minio",
+            quick={"size": 128 * MIB},
+        )
+        for name, what, verb in (
+            ("dcp1g-save", "torch.distributed.checkpoint.save of 1 GiB to MinIO by S3StorageWriter", "dcp_save"),
+            ("dcp1g-load", "the same checkpoint loaded by S3StorageReader", "dcp_load"),
+            ("checkpoint1g-save", "torch.save of 1 GiB to MinIO by S3Checkpoint", "checkpoint_save"),
+            ("checkpoint1g-load", "the same checkpoint loaded by torch.load", "checkpoint_load"),
+        )
     ),
 )
 

@@ -30,12 +30,6 @@ def describe(go: str) -> dict[str, object]:
     }
 
 
-def busy_seconds() -> float:
-    """CPU seconds that anything on this machine has spent, since boot; time stolen by the host included."""
-    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, _lines("/proc/stat")[0].split()[1:])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-
-
 def load() -> float:
     """The load of the last minute."""
     return os.getloadavg()[0]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import clients
 from s3build.console import say
 
-from . import BENCHMARKS, machine
+from . import BENCHMARKS, OUT
 from .servers import SYSTEM_BUNDLES, Server, Stage
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def run_once(job: Job, client: str, runtime: Runtime, server: Server, *, check: 
         trace = Trace(children[0].process.pid)
         if job.trace:
             trace.start()
-        counted, server_cpu, busy = server.stats(), server.cpu(), machine.busy_seconds()
+        counted, server_cpu = server.stats(), server.cpu()
         for child in children:
             child.go()
         results = [child.finish() for child in children]
@@ -135,7 +135,7 @@ def run_once(job: Job, client: str, runtime: Runtime, server: Server, *, check: 
             child.killer.cancel()
             child.process.kill()
     trace.enough.set()
-    busy, server_cpu = machine.busy_seconds() - busy, server.cpu() - server_cpu
+    server_cpu = server.cpu() - server_cpu
     after = server.stats()
     whole = merge(results)
     whole["exit"] = time.monotonic() - max(each["ended"] for each in results)
@@ -143,8 +143,8 @@ def run_once(job: Job, client: str, runtime: Runtime, server: Server, *, check: 
         say(f"  {job.name}: {client} took {whole['exit']:.0f} s to end after its work was done")
     whole["server"] = {name: after[name] - (counted[name] if name != "open_uploads" else 0) for name in after}
     whole["server"]["cpu"] = server_cpu
-    # /proc counts in hundredths and this includes the children's end: a few hundredths are noise, not others.
-    whole["others"] = max(0.0, busy - server_cpu - whole["user"] - whole["system"])
+    # /proc counts in hundredths, so a few of them are noise, not others.
+    whole["others"] = max(0.0, whole.pop("busy") - server_cpu - whole["user"] - whole["system"])
     whole["requests"] = job.count
     whole["bytes"] = job.size * job.count
     if job.trace:
@@ -158,7 +158,9 @@ def merge(results: Sequence[Result]) -> Result:
     whole["wall"] = max(each["ended"] for each in results) - min(each["began"] for each in results)
     for name in ("user", "system", "rss_before", "rss_peak"):
         whole[name] = sum(each[name] for each in results)
-    del whole["began"], whole["ended"]
+    whole["busy"] = max(each["busy_ended"] for each in results) - min(each["busy_began"] for each in results)
+    for name in ("began", "ended", "busy_began", "busy_ended"):
+        del whole[name]
     return whole
 
 
@@ -166,7 +168,7 @@ def spec(job: Job, client: str, server: Server, share: int, check: Path | None) 
     """What one child is told."""
     count = job.count // job.processes
     endpoint = clients.Endpoint(server.url, f"n{job.keys}", server.region, server.access_key, server.secret_key, server.ca)
-    env = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key}
+    env = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key, "AWS_ENDPOINT_URL": server.url}
     if server.ca:
         env.update(AWS_CA_BUNDLE=server.ca, SSL_CERT_FILE=server.ca, REQUESTS_CA_BUNDLE=server.ca)
     return {
@@ -178,6 +180,7 @@ def spec(job: Job, client: str, server: Server, share: int, check: Path | None) 
         "first": share * count,
         "piece": job.piece,
         "check": str(check) if check else None,
+        "data": str(OUT / "data"),
         "env": env,
         **job.options,
     }
@@ -187,7 +190,7 @@ def rounds(job: Job, names: Sequence[str], runtimes: Runtimes, stage: Stage) -> 
     """The job for every client: first the check, then the rounds, in which all take turns: A B C, C B A, A B C, …"""
     results: dict[str, list[Result]] = {}
     for name in names:
-        if job.connector is None and not clients.has(clients.load(name), job.verb):
+        if job.program == "child.py" and not clients.has(clients.load(name), job.verb):
             continue
         runtime = runtimes.of(name, job)
         if runtime is None:

@@ -55,7 +55,7 @@ class Runtimes:
 
     def of(self, client: str, job: Job) -> Runtime | None:
         """What a job needs."""
-        return self.runtime(client) if job.connector is None else self.connector(client)
+        return self.runtime(client) if job.program == "child.py" else self.connector(client)
 
     def runtime(self, client: str) -> Runtime | None:
         """None where it cannot be installed on this machine, which has been said."""
