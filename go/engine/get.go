@@ -164,6 +164,7 @@ func (g *get) Lend(token uint64, data []byte) *Error {
 	if err := g.lendLocked(token, len(data)); err != nil {
 		return err
 	}
+	poison(data)
 	at := span{g.next, g.next + int64(len(data))}
 	g.next = at.end
 	var segments []*segment
@@ -272,6 +273,7 @@ func (g *get) settleSegment(seg *segment, err error) {
 	if err != nil && seg.loan.err == nil {
 		seg.loan.err = err
 	}
+	mustBe(!g.drained && seg.loan.pending > 0, "no segment is settled twice, or after its op has drained")
 	seg.loan.pending--
 	for head := g.settle(); head != nil; head = g.settle() {
 		if head.err != nil {

@@ -136,6 +136,7 @@ func (o *op) failLocked(err error) {
 
 // emitLocked queues an event: mu must be held.
 func (o *op) emitLocked(e Event) {
+	mustBe(!o.drained, "no goroutine outlived its op")
 	if o.closed {
 		return
 	}
@@ -270,6 +271,7 @@ func (o *op) Close() {
 
 // drainLocked: mu must be held. The race it settles: a goroutine ends while Close runs; whichever comes last drains.
 func (o *op) drainLocked() {
+	mustBe(o.running >= 0, "each of the op's goroutines ends once")
 	if !o.closed || o.running > 0 || o.drained {
 		return
 	}
