@@ -220,10 +220,13 @@ class Engine:
         finally:
             self.end()
             if left[0]:
-                # Goroutines may still write to what they were lent, while the interpreter frees all it knows of.
-                import ctypes  # noqa: PLC0415 - hardly ever
+                self.outlive_interpreter()
 
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.loans))
+    def outlive_interpreter(self) -> None:
+        """Keep what is lent for ever: goroutines may still write to it, while the interpreter frees all it knows of."""
+        import ctypes  # noqa: PLC0415 - hardly ever
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.loans))
 
 
 class NativeClient:
@@ -254,7 +257,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
-        self.at_exit = False
+        self.over = False  # at exit; forked children do not get here
 
     def begin(self) -> Engine:
         with _library.loading():  # two threads, one copy
@@ -265,8 +268,10 @@ class _Process:
                 if found != expected:
                     older = _library.PATH if found < expected else _abi.__file__
                     raise ImportError(f"{older} is stale: the library has ABI version {found}, _abi.py {expected}; build both")
-                self._end_with_process()
+                self._end_with_worker()
                 self.engine = Engine(lib)
+                if self.over:  # used by an atexit function older than ours, or by a finalizer: nobody will shut this one down
+                    self.engine.outlive_interpreter()
             return self.engine
 
     def forget(self) -> None:
@@ -276,14 +281,12 @@ class _Process:
             self.engine = None
 
     def shut_down(self) -> None:
+        self.over = True
         engine, self.engine = self.engine, None
         if engine is not None and engine.alive:
             engine.shut_down(SHUTDOWN_S)
 
-    def _end_with_process(self) -> None:
-        if not self.at_exit:  # a forked child inherits the list of atexit
-            self.at_exit = True
-            atexit.register(self.shut_down)
+    def _end_with_worker(self) -> None:
         # Children that multiprocessing forked leave by os._exit after their own finalizers and never see atexit.
         util = sys.modules.get("multiprocessing.util")
         if util is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
@@ -292,6 +295,8 @@ class _Process:
 
 _process = _Process()
 _library.at_fork(_process.forget)
+# At import and not at first use: what programs register after this may still use clients. A forked child inherits it.
+atexit.register(_process.shut_down)
 
 
 def current() -> Engine:
