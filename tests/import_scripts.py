@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -77,3 +78,35 @@ def hooks_of_others(endpoint: str, bucket: str) -> None:
     with open(pipe[0], "rb") as answers:  # noqa: PTH123 - a descriptor
         in_hook = answers.read().decode()
     say(child=status, in_hook=in_hook, read=len(b"".join(stream)))
+
+
+def older_atexit(endpoint: str, bucket: str) -> None:
+    """Use a client in atexit functions, one older than the package, and in a finalizer when all else has gone."""
+    client: MountpointS3Client | None = None
+
+    def look(which: str) -> None:
+        assert client is not None
+        os.write(1, (json.dumps({which: client.head_object(bucket, "data").size}) + "\n").encode())
+        stream = client.get_object(bucket, "data")  # left as it is
+        next(stream)
+        kept.append(stream)
+
+    atexit.register(look, "older")
+    from s3torchconnectorclient._mountpoint_s3_client import MountpointS3Client  # noqa: PLC0415
+
+    client = MountpointS3Client("us-east-1", endpoint=endpoint, force_path_style=True)
+    atexit.register(look, "newer")
+    kept.append(Last(look))
+
+
+kept: list[Any] = []
+
+
+class Last:
+    """Does something when it is collected."""
+
+    def __init__(self, act: Any) -> None:
+        self._act = act
+
+    def __del__(self) -> None:
+        self._act("finalizer")

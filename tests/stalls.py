@@ -48,6 +48,7 @@ class Stall:
     where: str = "request"
     nth: int = 1  # the first one held up; those after it are, too
     key: str = ""  # what the path ends with
+    at: int | None = None  # the first byte of the range asked for
     seen: int = 0
     reached: threading.Event = field(default_factory=threading.Event)  # some request is held up
     over: threading.Event = field(default_factory=threading.Event)
@@ -68,12 +69,13 @@ class StallProxy:
         self._lock = threading.Lock()
         self._stalls: list[Stall] = []
         self._open: set[socket.socket] = set()
+        self._held = 0
         self.requests: list[Request] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def stall(self, verb: str, where: str = "request", nth: int = 1, key: str = "") -> Stall:
+    def stall(self, verb: str, where: str = "request", nth: int = 1, key: str = "", at: int | None = None) -> Stall:
         """Hold up from now on requests of this kind."""
-        rule = Stall(verb, where, nth, key)
+        rule = Stall(verb, where, nth, key, at)
         with self._lock:
             self._stalls.append(rule)
         return rule
@@ -84,10 +86,10 @@ class StallProxy:
             return sum(request.verb in verbs for request in self.requests)
 
     @property
-    def connections(self) -> int:
-        """Tell how many connections clients hold open."""
+    def held(self) -> int:
+        """Tell how many requests are held up."""
         with self._lock:
-            return len(self._open)
+            return self._held
 
     def __enter__(self) -> StallProxy:
         return self
@@ -140,12 +142,12 @@ class StallProxy:
                 while length > 0:
                     rest += _some(client, length)
                     length = int(request.headers.get("content-length", 0)) - len(rest)
-            _hold(rule, client)
+            self._hold(rule, client)
         backend.sendall(head)
         _pass_on(client, backend, int(request.headers.get("content-length", 0)), rest)
         head, rest = _read_head(backend)
         if rule and rule.where == "answer":
-            _hold(rule, client)
+            self._hold(rule, client)
         client.sendall(head)
         answer = _headers(head)
         bodiless = request.verb in ("head", "HEAD") or head.split(b" ", 2)[1] in (b"204", b"304")
@@ -154,26 +156,32 @@ class StallProxy:
             _pass_on(backend, client, length // 2, rest[: length // 2])
             rest = rest[length // 2 :]
             length -= length // 2
-            _hold(rule, client)
+            self._hold(rule, client)
         _pass_on(backend, client, length, rest)
         return "close" not in (answer.get("connection", ""), request.headers.get("connection", ""))
+
+    def _hold(self, rule: Stall, client: socket.socket) -> None:
+        """Wait until the stall is lifted; EOFError if the client hangs up first."""
+        with self._lock:
+            self._held += 1
+        try:
+            rule.reached.set()
+            while not rule.over.wait(0.01):
+                if select.select([client], [], [], 0)[0] and not client.recv(1, socket.MSG_PEEK):
+                    raise EOFError
+        finally:
+            with self._lock:
+                self._held -= 1
 
     def _rule_for(self, request: Request) -> Stall | None:
         with self._lock:
             for rule in self._stalls:
-                if rule.verb == request.verb and request.path.endswith(rule.key) and not rule.over.is_set():
+                begins = request.headers.get("range", "").startswith(f"bytes={rule.at}-") or rule.at is None
+                if rule.verb == request.verb and request.path.endswith(rule.key) and begins and not rule.over.is_set():
                     rule.seen += 1
                     if rule.seen >= rule.nth:
                         return rule
         return None
-
-
-def _hold(rule: Stall, client: socket.socket) -> None:
-    """Wait until the stall is lifted; EOFError if the client hangs up first."""
-    rule.reached.set()
-    while not rule.over.wait(0.01):
-        if select.select([client], [], [], 0)[0] and not client.recv(1, socket.MSG_PEEK):
-            raise EOFError
 
 
 def _read_head(sock: socket.socket) -> tuple[bytes, bytes]:
