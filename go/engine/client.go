@@ -19,6 +19,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
@@ -89,7 +90,7 @@ func Open(cfg Config) (*Client, *Error) {
 		if cfg.Unsigned {
 			o.Credentials = aws.AnonymousCredentials{}
 		}
-		o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+		o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware, plainHeaders)
 		if cfg.RequesterPays {
 			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Request-Payer", "requester"))
 		}
@@ -102,6 +103,22 @@ func Open(cfg Config) (*Client, *Error) {
 	logf(levelDebug, targetClient, "region=%q endpoint=%q connections=%d part_size=%d attempts=%d", c.region, safeText(aws.ToString(c.options.BaseEndpoint)), cfg.connections(), cfg.PartSize, c.retrier.attempts)
 	logf(levelInfo, targetClient, "client opened for region %q", c.region)
 	return c, nil
+}
+
+// plainHeaders takes away what the SDK adds, and would sign, beside S3's own headers; upstream sends none of it (contract §3).
+// Gateways and other stores' front ends rewrite Accept-Encoding, and then the signature is wrong.
+func plainHeaders(stack *middleware.Stack) error {
+	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("PlainHeaders", func(
+		ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+	) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		if r, ok := in.Request.(*smithyhttp.Request); ok {
+			for _, name := range []string{"Accept-Encoding", "Amz-Sdk-Invocation-Id", "Amz-Sdk-Request"} {
+				r.Header.Del(name)
+			}
+			r.Header.Set("Accept", "application/xml")
+		}
+		return next.HandleFinalize(ctx, in)
+	}), "Signing", middleware.Before)
 }
 
 // resolve loads the SDK's configuration under the live environment, and decides the endpoint.
