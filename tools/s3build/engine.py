@@ -25,6 +25,10 @@ def compile_library(tools: Toolchain, version: str, folder: Path = PACKAGE) -> P
     with tempfile.TemporaryDirectory(dir=folder) as scratch:  # beside the target: renaming within a file system is atomic
         new = Path(scratch, library.name)  # go build leaves a header there too, which goes with the folder
         command = [tools.go, "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared"]
+        if tools.target.os == "linux":
+            # Names are resolved by Go's own code: a getaddrinfo under way in glibc at a fork leaves the loader's lock held in the
+            # child, whose dlopen of a fresh engine would then wait for ever. macOS resolves through the system alone.
+            command += ["-tags", "netgo,osusergo"]
         command += ["-ldflags", link_flags(tools, version), "-o", str(new), "./abi"]
         quietly(command, cwd=GO, env=go_environment(tools))
         # Never written in place: a process that has the old one mapped would crash, and one that keeps a descriptor on it for
