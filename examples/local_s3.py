@@ -91,11 +91,12 @@ def open_store(bucket: str | None, endpoint: str | None, region: str, prefix: st
 def _embedded_server(bucket: str) -> Iterator[str]:
     """`python -m s3torchconnectorclient serve` on a free loopback port; yields its URL, which is its first line.
 
-    It runs in a session of its own, so that Ctrl-C reaches this process alone and the clients end before their server.
+    It runs in a session of its own, so that Ctrl-C reaches this process alone and the clients end before their server. Its
+    standard input ends with us, and it with that: killed, we leave no server behind.
     """
-    command = [sys.executable, "-m", "s3torchconnectorclient", "serve", "--port", "0", "--bucket", bucket]
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    assert server.stdout is not None  # noqa: S101 - for the type checker: it was asked for
+    command = [sys.executable, "-m", "s3torchconnectorclient", "serve", "--port", "0", "--bucket", bucket, "--until-eof"]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert server.stdin is not None and server.stdout is not None  # noqa: PT018, S101 - for the type checker: asked for
     try:
         url = server.stdout.readline().strip()
         if not url.startswith("http://127.0.0.1:"):
@@ -111,4 +112,5 @@ def _embedded_server(bucket: str) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        server.stdin.close()
         server.stdout.close()
