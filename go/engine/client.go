@@ -60,6 +60,7 @@ func Open(cfg Config) (*Client, *Error) {
 		return nil, err
 	}
 	tuneRuntime()
+	cfg.UserAgent = headerText(cfg.UserAgent)
 	c := &Client{
 		cfg: cfg, region: cfg.Region, partSize: cfg.PartSize, stall: cfg.Stall,
 		signer: v4.NewSigner(), retrier: newRetrier(cfg.MaxAttempts), budget: newBudget(cfg.connections()),

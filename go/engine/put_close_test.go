@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -213,7 +214,7 @@ func TestLentBodyDetaches(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := b.Read(p); n != 0 || err != errDetached || b.rest != nil {
+	if n, err := b.Read(p); n != 0 || !errors.Is(err, errDetached) || b.rest != nil {
 		t.Fatal(n, err)
 	}
 }

@@ -205,6 +205,17 @@ func (c *Client) roundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// headerText is text with spaces for the control characters that no header can carry: a user agent's prefix is anybody's, and a
+// line break in it shall not fail every request.
+func headerText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7F {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
 // safeURL is the URL without its query, which may carry what a log must not.
 func safeURL(u *url.URL) string {
 	return u.Scheme + "://" + u.Host + u.EscapedPath()
