@@ -142,7 +142,7 @@ func TestExpiredTokenIsRenewed(t *testing.T) {
 	}
 	s := fakes3.New(fakes3.RulesS3, "b")
 	s.Add(fakes3.Object{Bucket: "b", Key: "k", Data: []byte("hello")})
-	for _, r := range []any{&GetRequest{Bucket: "b", Key: "k"}, &ListRequest{Bucket: "b", MaxKeys: 10}} {
+	for _, r := range []any{&GetRequest{Bucket: "b", Key: "k"}, &ListRequest{Bucket: "b", MaxKeys: 10}, &PutRequest{Bucket: "b", Key: "k"}} {
 		_ = os.Remove(counter)
 		c := dialFunc(t, func(w http.ResponseWriter, q *http.Request) {
 			if strings.Contains(q.Header.Get("Authorization"), "Credential=KEY1/") {

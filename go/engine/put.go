@@ -66,9 +66,15 @@ func (c *Client) createUpload(ctx context.Context, in *s3.CreateMultipartUploadI
 	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(createGrace, cancel) })()
-	out, err := c.s3.CreateMultipartUpload(lasting, in)
-	if err != nil {
-		return "", err
+	var out *s3.CreateMultipartUploadOutput
+	for attempt := 1; ; attempt++ { // our own loop: an attempt outlasts ctx, the wait for the next one does not
+		var err error
+		if out, err = c.s3.CreateMultipartUpload(lasting, in, func(o *s3.Options) { o.Retryer = aws.NopRetryer{} }); err == nil {
+			break
+		}
+		if err := c.retrier.again(ctx, attempt, false, err); err != nil {
+			return "", err
+		}
 	}
 	if aws.ToString(out.UploadId) == "" {
 		return "", newError(Integrity, "Client error: Internal S3 client error: the answer to CreateMultipartUpload has no upload id")

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"s3engine/fakes3"
 )
@@ -141,6 +143,24 @@ func TestPutCloseWhileCompleting(t *testing.T) {
 				t.Error("the upload is still open")
 			}
 		})
+	}
+}
+
+// A put closed while it waits to create its upload again drains at once: nothing is under way that could have an id.
+func TestPutCloseInBackoff(t *testing.T) {
+	g := newGate(t)
+	c := dialFunc(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, func(cfg *Config) { cfg.MaxAttempts = 10 })
+	c.retrier.sleep = func(ctx context.Context, _ time.Duration) error {
+		g.reached <- "backoff"
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	o := start(t, c, &PutRequest{"b", "k", nil})
+	g.await(t, "backoff")
+	began := time.Now()
+	drain(t, o)
+	if took := time.Since(began); took > createGrace/2 {
+		t.Errorf("it took %s", took)
 	}
 }
 

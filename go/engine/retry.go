@@ -28,7 +28,7 @@ type retrier struct {
 	attempts int
 	random   func() float64                             // [0, 1)
 	sleep    func(context.Context, time.Duration) error // returns early, with the context's cause, when it ends
-	expired  func()                                     // the SDK's plane was told that its credentials have expired
+	expired  func()                                     // the service said that the credentials have expired
 }
 
 func newRetrier(attempts int) *retrier {
@@ -108,6 +108,7 @@ func (r *retrier) again(ctx context.Context, attempt int, progress bool, err err
 	if attempt >= r.attempts || !retryable(err) || ctx.Err() != nil {
 		return err
 	}
+	r.renew(err)
 	if progress {
 		return nil
 	}
@@ -121,6 +122,13 @@ func (r *retrier) again(ctx context.Context, attempt int, progress bool, err err
 	return nil
 }
 
+// renew has new credentials fetched where err says that these have expired.
+func (r *retrier) renew(err error) {
+	if a := asAnswer(err); a != nil && a.code == "ExpiredToken" && r.expired != nil {
+		r.expired()
+	}
+}
+
 // The SDK's view of the same policy.
 
 var _ aws.RetryerV2 = (*retrier)(nil)
@@ -131,9 +139,7 @@ func (r *retrier) RetryDelay(attempt int, _ error) (time.Duration, error) {
 	return r.delay(attempt - 1), nil
 }
 func (r *retrier) GetRetryToken(_ context.Context, err error) (func(error) error, error) {
-	if a := asAnswer(err); a != nil && a.code == "ExpiredToken" && r.expired != nil {
-		r.expired()
-	}
+	r.renew(err)
 	return keepToken, nil
 }
 func (r *retrier) GetInitialToken() func(error) error { return keepToken }

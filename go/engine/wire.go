@@ -174,9 +174,6 @@ func (c *Client) exchange(ctx context.Context, r *http.Request, bucket string, e
 	w.progress()
 	defer resp.Body.Close()
 	a := readAnswer(resp)
-	if a.code == "ExpiredToken" {
-		c.renewCredentials()
-	}
 	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		return resp, a
 	}
