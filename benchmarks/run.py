@@ -37,65 +37,66 @@ def main() -> int:
     """Measure, then tell."""
     options = arguments()
     OUT.mkdir(exist_ok=True)
+    record = OUT / ("against.json" if options.against else "results.json")
     if options.list:
         for job in jobs.JOBS:
-            say(f"{job.name:16} {job.what}")
-        return 0
-    results_file = OUT / ("against.json" if options.against else "results.json")
-    if options.render:
-        report.write(json.loads(results_file.read_text(encoding="utf-8")), OUT, publish=options.publish)
-        return 0
+            say(f"{job.name:18} {job.what}")
+    elif options.render:
+        report.write(json.loads(record.read_text(encoding="utf-8")), OUT, publish=options.publish)
+    else:
+        told = run(options, record)
+        report.write(told, OUT, publish=options.publish)
+        say(f"{OUT.relative_to(HERE.parent)}/benchmarks.md")
+    return 0
+
+
+def run(options: argparse.Namespace, record: Path) -> dict[str, Any]:
+    """Every chosen job; what is known so far is on disk after each."""
     tools = toolchain()
     runtimes = venvs.Runtimes()
-    told: dict[str, Any] = {
-        "machine": machine.describe(tools.go),
-        "ours": venvs.revision(),
-        "quick": options.quick,
-        "clients": {},
-        "jobs": {},
-    }
-    names = options.clients
-    if options.against:
-        names = ["ours", runtimes.add_revision(options.against)]
-    if results_file.exists() and options.keep:
-        told["jobs"] = json.loads(results_file.read_text(encoding="utf-8"))["jobs"]
+    told: dict[str, Any] = {"clients": {}, "jobs": {}}
+    if options.keep and record.exists():
+        told = json.loads(record.read_text(encoding="utf-8"))
+    told.update(machine=machine.describe(tools.go), ours=venvs.revision(), quick=options.quick)
+    names = ["ours", runtimes.add_revision(options.against)] if options.against else options.clients
     binary = servers.build(tools)
     data = servers.data_file(binary)
     if options.wait:
         wait_for_quiet()
     for job in jobs.chosen(options.only):
         taking = [name for name in names or job.clients if name.partition("@")[0] in job.clients]
+        if not taking:
+            continue
         chosen = job.quickly() if options.quick else job
         if options.rounds:
             chosen = replace(chosen, rounds=options.rounds)
         say(f"{job.name}: {job.what}")
-        began, load = time.monotonic(), machine.load()
-        with ExitStack() as stack:
-            server = stack.enter_context(
-                servers.minio(chosen) if chosen.server == "minio" else servers.light(binary, data, chosen)
-            )
-            store = stack.enter_context(servers.minio(chosen)) if chosen.verb == "put" else None
-            results = measure.rounds(chosen, taking, runtimes, servers.Stage(server, data, store))
-        told["jobs"][job.name] = {
-            "settings": jobs.settings(chosen),
-            "asked": list(taking),
-            "results": results,
-            "load": [load, machine.load()],
-            "seconds": time.monotonic() - began,
-        }
-        for line in report.lines(chosen, results):
-            say(f"  {line}")
-        others = figures.share_of_others(results, int(str(told["machine"]["cores"])))
-        say(f"  {time.monotonic() - began:.0f} s; others took {others:.0%} of the machine meanwhile")
-        told["clients"] = {name: measure.about(name, runtimes) for name in used(told["jobs"])}
-        results_file.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    report.write(told, OUT, publish=options.publish)
-    return 0
+        told["jobs"][job.name] = done = one(chosen, taking, runtimes, binary, data)
+        others = figures.share_of_others(done["results"], int(told["machine"]["cores"]))
+        say(f"  {done['seconds']:.0f} s; others took {others:.0%} of the machine meanwhile")
+        for name in done["results"]:
+            told["clients"][name] = measure.about(name, runtimes)
+        record.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    return told
 
 
-def used(told: dict[str, dict[str, dict[str, object]]]) -> list[str]:
-    """The clients that any job has results of, in the order of their first appearance."""
-    return list(dict.fromkeys(name for job in told.values() for name in job["results"]))
+def one(job: jobs.Job, taking: list[str], runtimes: venvs.Runtimes, binary: Path, data: Path) -> dict[str, Any]:
+    """One job, on servers of its own."""
+    began, load = time.monotonic(), machine.load()
+    with ExitStack() as stack:
+        minio = job.server == "minio"
+        server = stack.enter_context(servers.minio(job) if minio else servers.light(binary, data, job))
+        store = stack.enter_context(servers.minio(job)) if job.verb == "put" else None
+        results = measure.rounds(job, taking, runtimes, servers.Stage(server, data, store))
+    for line in report.lines(job, results):
+        say(f"  {line}")
+    return {
+        "settings": jobs.settings(job),
+        "asked": taking,
+        "results": results,
+        "load": [load, machine.load()],
+        "seconds": time.monotonic() - began,
+    }
 
 
 def wait_for_quiet() -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from typing_extensions import Buffer
+
 
 class Pieces(io.RawIOBase):
     """A readable file that gives pieces as they are where the reader asks for as much, so that nothing is copied here."""
@@ -22,6 +24,13 @@ class Pieces(io.RawIOBase):
     def readable(self) -> bool:
         """For io."""
         return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        """For those who bring their own memory: one copy, theirs by design."""
+        view = memoryview(buffer)
+        piece = self.read(len(view))
+        view[: len(piece)] = piece
+        return len(piece)
 
     def read(self, size: int = -1) -> bytes:
         """Return as many bytes as asked for, fewer at the end alone."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import clients
 from s3build.console import StepError, quietly, say, step
-from s3build.environments import BENCH_REQUIREMENTS, environment
+from s3build.environments import BENCH_REQUIREMENTS, borrow_packages, environment
 
 from . import OUT, ROOT
 
@@ -63,7 +63,9 @@ class Runtimes:
             base, _, revision = client.partition("@")
             name = f"bench-{clients.CLIENTS[base][2]}"
             try:
-                python = environment(name, requirements=BENCH_REQUIREMENTS)
+                # runai needs torch, which is borrowed from .venv (see its .excludes).
+                finish = (lambda made: borrow_packages(made, Path(sys.executable))) if base == "runai" else None
+                python = environment(name, finish, requirements=BENCH_REQUIREMENTS)
             except StepError:
                 say(f"{client}: its environment cannot be made here, it is left out")
                 self.made[client] = None

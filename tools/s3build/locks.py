@@ -33,6 +33,9 @@ def write(names: Sequence[str] = ()) -> int:
         command += ["--no-emit-index-url", "--no-emit-find-links", "--upgrade", "--python-version", OLDEST_PYTHON]
         if not source.stem.endswith("upstream"):
             command += ["--no-emit-package", REPLACED]
+        excludes = source.with_suffix(".excludes")  # what is borrowed from another environment
+        if excludes.exists():
+            command += ["--excludes", str(excludes)]
         with step(f"{out.relative_to(ROOT)}"):
             resolved = quietly([*command, source], cwd=ROOT)
             out.write_text(_header(source) + resolved, encoding="utf-8")
