@@ -72,23 +72,10 @@ func (c *Client) copySpansInto(ctx context.Context, target objectRef, id, source
 	for i, s := range spans {
 		number := int32(i + 1)
 		group.Go(func() error {
-			done, err := c.budget.turn(groupCtx)
-			if err != nil {
+			return guarded("copy", func() (err error) {
+				parts[i], err = c.copySpan(groupCtx, target, id, source, number, s, etag)
 				return err
-			}
-			defer done()
-			out, err := c.s3.UploadPartCopy(groupCtx, &s3.UploadPartCopyInput{
-				Bucket: &target.bucket, Key: &target.key, UploadId: &id, PartNumber: &number,
-				CopySource: &source, CopySourceRange: aws.String(s.header()), CopySourceIfMatch: etag,
 			})
-			if err != nil {
-				return err
-			}
-			if out.CopyPartResult == nil || out.CopyPartResult.ETag == nil {
-				return integrity("the answer to a part copy has no ETag")
-			}
-			parts[i] = types.CompletedPart{PartNumber: &number, ETag: out.CopyPartResult.ETag}
-			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -96,6 +83,25 @@ func (c *Client) copySpansInto(ctx context.Context, target objectRef, id, source
 	}
 	_, err := c.completeUpload(ctx, target, id, parts)
 	return err
+}
+
+func (c *Client) copySpan(ctx context.Context, target objectRef, id, source string, number int32, s span, etag *string) (types.CompletedPart, error) {
+	done, err := c.budget.turn(ctx)
+	if err != nil {
+		return types.CompletedPart{}, err
+	}
+	defer done()
+	out, err := c.s3.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
+		Bucket: &target.bucket, Key: &target.key, UploadId: &id, PartNumber: &number,
+		CopySource: &source, CopySourceRange: aws.String(s.header()), CopySourceIfMatch: etag,
+	})
+	if err != nil {
+		return types.CompletedPart{}, err
+	}
+	if out.CopyPartResult == nil || out.CopyPartResult.ETag == nil {
+		return types.CompletedPart{}, integrity("the answer to a part copy has no ETag")
+	}
+	return types.CompletedPart{PartNumber: &number, ETag: out.CopyPartResult.ETag}, nil
 }
 
 // sourceKey gives a copy's source key plain and percent-encoded. s3torchconnector hands it over encoded (contract §4), people hand

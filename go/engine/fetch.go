@@ -126,6 +126,9 @@ func (c *Client) fetchPart(ctx context.Context, o objectRef, etag string, total 
 		return err
 	}
 	defer done()
+	if etag == "" {
+		return integrity("the store sends no ETag, so a second request for the object could give bytes of another one; a part_size that holds the whole object needs no second request")
+	}
 	at, filled := seg.at, 0
 	for attempt := seg.failed + 1; ; attempt++ {
 		n, err := c.tryPart(ctx, o, etag, total, span{at.start + int64(filled), at.end}, seg.data[filled:])

@@ -239,6 +239,22 @@ func TestGetFromPlainStores(t *testing.T) {
 	}
 }
 
+// Without an ETag nothing tells whether a second answer is of the same object, so none is asked for: bytes are never mixed.
+func TestGetWithoutETagAsksOnce(t *testing.T) {
+	data := pattern(3 << 20)
+	var asked atomic.Int32
+	c := dialFunc(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		reply(w, r, data, "")
+	}, func(cfg *Config) { cfg.PartSize = 1 << 20 })
+	out, err := download(t, c, GetRequest{"b", "k", nil, nil}, 1<<20)
+	fails(t, err, Integrity, "no ETag")
+	same(t, data[:1<<20], out)
+	if n := asked.Load(); n != 1 {
+		t.Fatalf("%d requests", n)
+	}
+}
+
 // As many opened and idle gets as there are turns, and more, block nobody: their bodies wait in sockets, without a turn.
 func TestIdleGetsHoldNoTurn(t *testing.T) {
 	c, s := dialS3(t)

@@ -91,7 +91,7 @@ func (o *op) run(f func(context.Context) error) bool {
 func (o *op) runLocked(f func(context.Context) error) {
 	o.running++
 	go func() {
-		err := o.guarded(f)
+		err := guarded(o.verb, func() error { return f(o.ctx) })
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if err != nil {
@@ -102,16 +102,16 @@ func (o *op) runLocked(f func(context.Context) error) {
 	}()
 }
 
-// guarded turns a panic into the op's error: we are a guest in someone's training process. The op is not used further, and the
-// stack goes to the log.
-func (o *op) guarded(f func(context.Context) error) (err error) {
+// guarded turns a panic of a goroutine into its error: we are a guest in someone's training process. The op is not used further,
+// and the stack goes to the log.
+func guarded(verb string, f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			logf(levelError, targetClient, "panic in %s: %v\n%s", o.verb, r, debug.Stack())
-			err = newError(Internal, "Client error: Internal error in %s: %v. This is a bug of the engine; please report it", o.verb, r)
+			logf(levelError, targetClient, "panic in %s: %v\n%s", verb, r, debug.Stack())
+			err = newError(Internal, "Client error: Internal error in %s: %v. This is a bug of the engine; please report it", verb, r)
 		}
 	}()
-	return f(o.ctx)
+	return f()
 }
 
 // fail makes err the op's error and stops what is still under way.
