@@ -70,11 +70,11 @@ class Recorder:
     `interfere` sees each request before it is forwarded, and answers it or does something else first and gives None.
     """
 
-    def __init__(self, store: str | None = None, interfere: Interference | None = None) -> None:
+    def __init__(self, store: str | None = None, interfere: Interference | None = None, port: int = 0) -> None:
         self.requests: list[Request] = []
         self.interfere = interfere
         self._store = urlsplit(store).netloc if store else None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self.address = f"127.0.0.1:{self._server.server_port}"

@@ -232,6 +232,23 @@ def test_a_gib_and_more_is_copied(store: Store, bucket: str) -> None:
     assert got.hexdigest() == wanted.hexdigest()
 
 
+def test_virtual_hosts_work(embedded_store: Store, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bucket in the host's name, through all operations, by way of a proxy, which needs no such name to resolve (§3)."""
+    with Recorder(embedded_store.endpoint) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.endpoint)
+        client = embedded_store.client(endpoint="http://localhost:1", force_path_style=False, part_size=5 * MIB)
+        stream = client.put_object(bucket, "a b")
+        stream.write(pattern(6 * MIB))
+        stream.close()
+        client.copy_object(bucket, "a b", bucket, "c")
+        assert b"".join(client.get_object(bucket, "c", 1)) == pattern(6 * MIB)[1:]
+        assert [info.key for info in next(client.list_objects(bucket)).object_info] == ["a b", "c"]
+        client.delete_object(bucket, "c")
+        with pytest.raises(S3Exception, match=NOT_FOUND):
+            client.head_object(bucket, "c")
+        assert {request.headers["host"] for request in proxy.requests} == {f"{bucket}.localhost:1"}
+
+
 # Errors of any operation.
 
 CALLS: dict[str, Callable[[Any, str], Any]] = {
@@ -324,15 +341,18 @@ def test_wrong_credentials_are_refused(verb: str, minio: Store, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("verb", ALL)
-def test_a_refused_connection_is_named(verb: str) -> None:
-    """Within the attempts there are (§0, §2)."""
+def test_a_refused_connection_is_named(verb: str, embedded_store: Store, bucket: str) -> None:
+    """Within the attempts there are; once somebody listens the same client works (§0, §2)."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
-        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        client = MountpointS3Client("us-east-1", endpoint=endpoint, force_path_style=True, max_attempts=2)
+        port = nobody.getsockname()[1]
+        client = embedded_store.client(endpoint=f"http://127.0.0.1:{port}", max_attempts=2)
         with pytest.raises(S3Exception, match=r"^Client error: Connection refused: ") as caught:
-            CALLS[verb](client, "bucket")
+            CALLS[verb](client, bucket)
     assert (caught.value.kind, caught.value.http_status) == ("network", 0)
+    embedded_store.raw.put(bucket, "k", b"")
+    with Recorder(embedded_store.endpoint, port=port):
+        CALLS[verb](client, bucket)
 
 
 def test_a_name_that_does_not_resolve_is_named() -> None:
