@@ -37,16 +37,16 @@ def main() -> int:
     """Measure, then tell."""
     options = arguments()
     OUT.mkdir(exist_ok=True)
-    record = OUT / ("against.json" if options.against else "results.json")
+    record = OUT / ("against.json" if options.against else "benchmarks.json")
     if options.list:
         for job in jobs.JOBS:
             say(f"{job.name:18} {job.what}")
-    elif options.render:
-        report.write(json.loads(record.read_text(encoding="utf-8")), OUT, publish=options.publish)
-    else:
-        told = run(options, record)
-        report.write(told, OUT, publish=options.publish)
-        say(f"{OUT.relative_to(HERE.parent)}/benchmarks.md")
+        return 0
+    told = json.loads(record.read_text(encoding="utf-8")) if options.render else run(options, record)
+    report.write(told, record.with_suffix(".md"))
+    say(f"{record.with_suffix('.md').relative_to(HERE.parent)}")
+    if options.publish:
+        report.publish(told)
     return 0
 
 
@@ -77,6 +77,7 @@ def run(options: argparse.Namespace, record: Path) -> dict[str, Any]:
         for name in done["results"]:
             told["clients"][name] = measure.about(name, runtimes)
         record.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    runtimes.close()
     return told
 
 
@@ -120,7 +121,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--wait", action="store_true", help="first wait until the machine is quiet")
     parser.add_argument("--list", action="store_true", help="name the jobs and stop")
     parser.add_argument("--render", action="store_true", help="measure nothing; write report and pictures anew")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.against and options.publish:
+        parser.error("what is published is ours beside others, not beside itself")
+    return options
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import clients
 from s3build.console import say
 
-from . import BENCHMARKS, OUT
+from . import BENCHMARKS, OUT, venvs
 from .servers import SYSTEM_BUNDLES, Server, Stage
 
 if TYPE_CHECKING:
@@ -224,4 +224,8 @@ def about(name: str, runtimes: Runtimes) -> dict[str, str]:
         return {}
     command = [str(runtime.python), str(BENCHMARKS / "child.py"), json.dumps({"verb": "version", "client": name})]
     told = subprocess.run(command, env=runtime.environment(), capture_output=True, text=True, check=True, cwd=BENCHMARKS)
-    return dict(json.loads(told.stdout))
+    found: dict[str, str] = json.loads(told.stdout)
+    base, _, revision = name.partition("@")
+    if base == "ours":
+        found["version"] += f" at {revision or venvs.revision()}"
+    return found

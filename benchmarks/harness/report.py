@@ -161,16 +161,19 @@ What is delivered is Python's `bytes`, except by `obstore` and `obstore-stream`,
 """
 
 
-def write(told: dict[str, Any], out: Path, *, publish: bool) -> None:
-    """Report, record and pictures into `out`, and with `publish` into docs/."""
-    from . import plots
+def write(told: dict[str, Any], text: Path) -> None:
+    """The report into a file, its pictures into a folder beside it with the file's name."""
+    from . import plots  # matplotlib is slow to load
 
-    for folder, record in ((out, out / "results.json"), *([(DOCS, DOCS / "benchmarks" / "results.json")] if publish else [])):
-        pictures = plots.draw(told, folder / "benchmarks" if folder == DOCS else folder / "plots")
-        relative = {name: str(file.relative_to(folder)) for name, file in pictures.items()}
-        (folder / "benchmarks.md").write_text(markdown(told, relative), encoding="utf-8")
-        if folder == DOCS:
-            record.write_text(json.dumps(compact(told)) + "\n", encoding="utf-8")
+    pictures = plots.draw(told, text.with_suffix(""))
+    relative = {name: str(file.relative_to(text.parent)) for name, file in pictures.items()}
+    text.write_text(markdown(told, relative), encoding="utf-8")
+
+
+def publish(told: dict[str, Any]) -> None:
+    """The same into docs/, with the record."""
+    write(told, DOCS / "benchmarks.md")
+    (DOCS / "benchmarks" / "results.json").write_text(json.dumps(compact(told)) + "\n", encoding="utf-8")
 
 
 def compact(told: dict[str, Any]) -> dict[str, Any]:

@@ -50,8 +50,14 @@ class Runtimes:
     """name of a client -> Runtime, made when first asked for."""
 
     def __init__(self) -> None:
+        self.worktrees: list[Path] = []
         self.made: dict[str, Runtime | None] = {}
         self.packages: dict[str, Path] = {"": snapshot()}
+
+    def close(self) -> None:
+        """Remove the checkouts that were made."""
+        for folder in self.worktrees:
+            quietly(["git", "worktree", "remove", "--force", folder], cwd=ROOT)
 
     def of(self, client: str, job: Job) -> Runtime | None:
         """What a job needs."""
@@ -89,6 +95,7 @@ class Runtimes:
             with step(f"git worktree {folder.relative_to(ROOT)}"):
                 quietly(["git", "worktree", "prune"], cwd=ROOT)
                 quietly(["git", "worktree", "add", "--detach", folder, commit], cwd=ROOT)
+            self.worktrees.append(folder)
         with step(f"{revision}: its build.py build"):
             quietly([sys.executable, folder / "build.py", "build"], cwd=folder)
         self.packages[revision] = folder / "python"
