@@ -18,6 +18,7 @@ import resource
 import statistics
 import sys
 import time
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     Spec = dict[str, Any]
 
+ABORT_S = 10.0  # how long an abandoned upload may stay before it counts as left behind
 REPEATS = 20  # of first_byte and construct
 WARM_SIZE = 100 << 10
 
@@ -250,8 +252,17 @@ def drop_put(make: Callable[[], Client], spec: Spec) -> dict[str, Any]:
     warm(client)
     with Clock() as clock:
         client.drop_put(f"{spec['size']}/000000000", pieces({**spec, "size": spec["size"] // 2}))
+        dropped = time.perf_counter()
         gc.collect()
-    return clock.result
+    while open_uploads(spec) and time.perf_counter() - dropped < ABORT_S:
+        time.sleep(0.01)
+    return {**clock.result, "open": open_uploads(spec), "ms": (time.perf_counter() - dropped) * 1000}
+
+
+def open_uploads(spec: Spec) -> int:
+    """As the server sees it, while this process is still there: at its end anybody could clean up."""
+    with urllib.request.urlopen(f"{spec['endpoint']['url']}/-/stats") as answer:  # noqa: S310 - our own server
+        return int(json.load(answer)["open_uploads"])
 
 
 class _Enough(Exception):  # noqa: N818 - no error

@@ -2,8 +2,8 @@
 
 Owns: the command line, the order of things. Refuses to know: jobs, clients, figures (harness/, clients/).
 
-  bench                        everything; about an hour
-  bench --quick                small sizes, two rounds; about five minutes
+  bench                        everything; an hour and a half
+  bench --quick                small sizes, two rounds, five clients; about five minutes
   bench --only small head      these jobs; a family by its name: procs
   bench --clients ours,obstore these clients
   bench --against REV          ours and ours as it was at a git revision, the same jobs in turn
@@ -58,7 +58,11 @@ def run(options: argparse.Namespace, record: Path) -> dict[str, Any]:
     if options.keep and record.exists():
         told = json.loads(record.read_text(encoding="utf-8"))
     told.update(machine=machine.describe(tools.go), ours=venvs.revision(), quick=options.quick)
-    names = ["ours", runtimes.add_revision(options.against)] if options.against else options.clients
+    names = (
+        ["ours", runtimes.add_revision(options.against)]
+        if options.against
+        else options.clients or (jobs.QUICKLY if options.quick else None)
+    )
     binary = servers.build(tools)
     data = servers.data_file(binary)
     if options.wait:

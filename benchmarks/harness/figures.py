@@ -61,11 +61,12 @@ MEASURES: dict[str, Measure] = {
     "idle": ("RSS MiB", lambda r: r["rss"] / MIB, False),
     "before": ("RSS before MiB", lambda r: r["rss_before"] / MIB, False),
     "threads": ("threads", lambda r: r["threads"], False),
+    "gone": ("aborted after, ms", lambda r: r["ms"], False),
     "ms": ("ms", lambda r: r["ms"], False),
     "first_ms": ("first, ms", lambda r: r["first_ms"], False),
     "piece": ("first piece MiB", lambda r: r["piece"] / MIB, False),
     "sent": ("requests made", lambda r: r["server"]["requests"], False),
-    "open": ("uploads left open", lambda r: r["server"]["open_uploads"], False),
+    "open": ("uploads left open", lambda r: r["open"], False),
 }
 
 # unit or verb of a job -> the measures shown; the first is the one that plots show
@@ -74,7 +75,7 @@ SHOWN = {
     "requests": ("reqs", "cpu_req", "rss"),
     "keys": ("keys", "cpu_key", "rss"),
     "get_iter": ("rss", "before", "cpu_gib"),
-    "drop_put": ("open", "rss"),
+    "drop_put": ("open", "gone", "rss"),
     "first_byte": ("ms", "cpu_req", "piece"),
     "construct": ("ms", "first_ms", "rss"),
     "idle": ("idle", "threads", "cpu"),

@@ -23,6 +23,7 @@ EVERYONE = (
     "runai",
 )
 ONE_WAY = tuple(name for name in EVERYONE if name not in ("obstore-bytes", "obstore-stream"))  # where the three are the same
+QUICKLY = ("limit", "ours", "upstream", "obstore", "boto3")  # of --quick
 CONNECTOR = ("ours", "upstream")  # the published s3torchconnector on top
 
 
@@ -179,11 +180,15 @@ JOBS += (
             "requests",
             count=1000,
             latency_ms=latency,
+            rounds=rounds,
             clients=CONNECTOR,
             program="connector.py",
             quick={"count": 200, "keys": 200},
         )
-        for name, latency, more in (("map-dataset", 0, ""), ("map-dataset-latency", 30, ", 30 ms before each response"))
+        for name, latency, rounds, more in (
+            ("map-dataset", 0, 5, ""),
+            ("map-dataset-latency", 30, 3, ", 30 ms before each response"),
+        )
     ),
     *(
         Job(
