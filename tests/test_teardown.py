@@ -6,6 +6,7 @@ Owns: what must be gone afterwards, and how soon. Refuses to know: what the prog
 from __future__ import annotations
 
 import gc
+import re
 import signal
 import subprocess
 import sys
@@ -197,8 +198,12 @@ def test_interpreter_ends_in_the_middle_of_transfers(
     if way in ("raise", "interrupt"):
         assert outcome.err.startswith("Traceback")
         assert outcome.err.count("Traceback") == 1, outcome.err
-    elif way == "daemon threads":  # they are told, and threading shows what they do not catch
-        assert outcome.err.count("Traceback") == outcome.err.count("the engine has been shut down, the process is ending")
+    elif way == "daemon threads":
+        # They are told, and threading shows what they do not catch, until the interpreter freezes them in the middle of a line.
+        raised = [line for line in outcome.err.splitlines() if re.match(r"(\w+\.)*\w*(Error|Exception): ", line)]
+        assert all("the engine has been shut down, the process is ending" in line for line in raised[:-1]), outcome.err
+        assert all("the engine" in line for line in raised[-1:]) or not outcome.err.endswith("\n"), outcome.err
+        assert "Fatal" not in outcome.err
     else:
         assert outcome.err == ""
     assert embedded_store.raw.open_uploads(filled["bucket"]) == []

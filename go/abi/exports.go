@@ -42,7 +42,7 @@ func s3e_client_open(config *C.s3e_utf8, length C.uint64_t, out *C.s3e_handle, e
 	return guard(err, func() *engine.Error {
 		sweep()
 		if down.Load() {
-			return &engine.Error{Kind: engine.Canceled, Message: "Client error: Request canceled: the engine has been shut down, the process is ending"}
+			return isDown()
 		}
 		c, e := decodeConfig(input(config, length))
 		if e != nil {
@@ -72,6 +72,9 @@ func s3e_client_open(config *C.s3e_utf8, length C.uint64_t, out *C.s3e_handle, e
 //export s3e_start
 func s3e_start(h C.s3e_handle, request *C.s3e_utf8, length C.uint64_t, out *C.s3e_handle, err *C.s3e_error) C.int32_t {
 	return guard(err, func() *engine.Error {
+		if down.Load() { // rather than that the client is closed, which its user did not do
+			return isDown()
+		}
 		c := entry[client](uint64(h))
 		if c == nil || c.closed.Load() {
 			return badHandle("client")

@@ -77,3 +77,7 @@ func put(field []C.char, s string) {
 func badHandle(what string) *engine.Error {
 	return &engine.Error{Kind: engine.BadHandle, Message: "no live " + what + " has this handle in this process: it was closed, or belongs to the parent of a fork"}
 }
+
+func isDown() *engine.Error {
+	return &engine.Error{Kind: engine.Canceled, Message: "Client error: Request canceled: the engine has been shut down, the process is ending"}
+}

@@ -5,10 +5,7 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -16,8 +13,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -120,64 +115,6 @@ func plainHeaders(stack *middleware.Stack) error {
 		}
 		return next.HandleFinalize(ctx, in)
 	}), "Signing", middleware.Before)
-}
-
-// resolve loads the SDK's configuration under the live environment, and decides the endpoint.
-func (c *Client) resolve() (base aws.Config, endpointURL string, _ *Error) {
-	cfg := &c.cfg
-	if cfg.Transport != nil { // in-memory wire: nothing of the environment applies
-		c.transport = cfg.Transport
-		return aws.Config{Region: cfg.Region, Credentials: aws.AnonymousCredentials{}}, "http://memory.invalid", nil
-	}
-	options := []func(*config.LoadOptions) error{
-		config.WithHTTPClient(newHTTPClient(cfg)),
-		config.WithRegion(cfg.Region),
-		config.WithLogger(sdkLogger{}),
-	}
-	if cfg.Unsigned {
-		options = append(options, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
-	} else if cfg.Profile != nil {
-		options = append(options, config.WithSharedConfigProfile(*cfg.Profile))
-	}
-	err := withEnv(cfg.Env, func() (err error) {
-		base, err = config.LoadDefaultConfig(context.Background(), options...)
-		return err
-	})
-	if err != nil {
-		return base, "", newError(Invalid, "invalid AWS credentials: %s", configText(err))
-	}
-	logf(levelDebug, targetProfile, "configuration loaded from %d sources, profile %q", len(base.ConfigSources), aws.ToString(cfg.Profile))
-	logf(levelDebug, targetCredentials, "credentials come from %T", base.Credentials)
-	if base.Region == "" || cfg.Region != "" {
-		base.Region = cfg.Region
-	}
-	c.transport = base.HTTPClient.(*awshttp.BuildableClient).GetTransport()
-	if given := aws.ToString(cfg.Endpoint); given != "" {
-		if !validEndpoint(given) {
-			c.badURL = newError(Invalid, "Client error: Failed to construct request: Invalid S3 endpoint: endpoint could not be resolved: Custom endpoint `%s` was not a valid URI", given)
-			return base, "", nil
-		}
-		return base, given, nil
-	}
-	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} {
-		if given, ok := cfg.Env[name]; ok && !validEndpoint(given) {
-			return base, "", newError(Invalid, "invalid S3 endpoint: invalid URI: URI could not be parsed: %s is %q; it must be like https://host:port", name, given)
-		}
-	}
-	return base, "", nil // the SDK took those, or a profile's endpoint_url, or Amazon's
-}
-
-func validEndpoint(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-}
-
-func configText(err error) string {
-	var missing config.SharedConfigProfileNotExistError
-	if errors.As(err, &missing) {
-		return fmt.Sprintf("profile %q was not found in the AWS config and credentials files (AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, else ~/.aws)", missing.Profile)
-	}
-	return err.Error()
 }
 
 // Start begins an op. r is one of the Request types.

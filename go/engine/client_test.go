@@ -50,7 +50,7 @@ func TestWithEnv(t *testing.T) {
 	env := map[string]string{"AWS_CHANGED": "new", "AWS_SAME": "same", "AWS_EMPTY": "", "AWS_NEW": "new", "ENGINE_TEST_SET": "new"}
 	defer os.Unsetenv("AWS_NEW")
 	inside := errors.New("inside")
-	if err := withEnv(env, func() error {
+	if err := withEnv(env, nil, func() error {
 		for name, expected := range map[string]string{"AWS_CHANGED": "new", "AWS_SAME": "same", "AWS_EMPTY": "", "AWS_NEW": "new", "ENGINE_TEST_OTHER": "kept", "ENGINE_TEST_SET": "new"} {
 			if v, ok := os.LookupEnv(name); !ok || v != expected {
 				t.Errorf("%s is %q, %t", name, v, ok)
@@ -63,7 +63,7 @@ func TestWithEnv(t *testing.T) {
 	}); err != inside { //nolint:errorlint // the very one
 		t.Error(err)
 	}
-	if err := withEnv(nil, func() error { return nil }); err != nil || os.Getenv("AWS_CHANGED") != "new" {
+	if err := withEnv(nil, nil, func() error { return nil }); err != nil || os.Getenv("AWS_CHANGED") != "new" {
 		t.Error("no environment changed one")
 	}
 }

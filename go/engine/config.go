@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"log"
 	"math"
 	"net/http"
 	"runtime"
@@ -95,4 +96,7 @@ func (c *Config) connections() int {
 var tuneRuntime = sync.OnceFunc(func() {
 	runtime.GOMAXPROCS(min(runtime.GOMAXPROCS(0), 4))
 	debug.SetGCPercent(400)
+	// net/http tells the standard logger of odd servers, which would tell stderr, where upstream says nothing.
+	log.SetFlags(0)
+	log.SetOutput(libraryLog{})
 })

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,8 +44,20 @@ func (c *Client) copy(ctx context.Context, r CopyRequest) error {
 }
 
 func (c *Client) copyWhole(ctx context.Context, r CopyRequest, source string) error {
-	_, err := c.s3.CopyObject(ctx, &s3.CopyObjectInput{Bucket: &r.DstBucket, Key: &r.DstKey, CopySource: &source})
-	return err
+	for attempt := 1; ; attempt++ {
+		out, err := c.s3.CopyObject(ctx, &s3.CopyObjectInput{Bucket: &r.DstBucket, Key: &r.DstKey, CopySource: &source})
+		if err != nil {
+			return err
+		}
+		if out.CopyObjectResult != nil && aws.ToString(out.CopyObjectResult.ETag) != "" {
+			return nil
+		}
+		// A 200 without the result: the answer was cut off, and a caller who renames would now delete the source.
+		err = fmt.Errorf("CopyObject was answered without an ETag: %w", errShort)
+		if err := c.retrier.again(ctx, attempt, false, err); err != nil {
+			return err
+		}
+	}
 }
 
 // copyParts keeps what a single CopyObject would keep of the metadata; upstream loses it.
@@ -68,7 +81,7 @@ func (c *Client) copyParts(ctx context.Context, r CopyRequest, source string, si
 func (c *Client) copySpansInto(ctx context.Context, target objectRef, id, source string, spans []span, etag *string) error {
 	parts := make([]types.CompletedPart, len(spans))
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(c.cfg.connections())
+	group.SetLimit(c.cfg.connections()) // and no turns: the bytes move inside the store
 	for i, s := range spans {
 		number := int32(i + 1)
 		group.Go(func() error {
@@ -86,11 +99,6 @@ func (c *Client) copySpansInto(ctx context.Context, target objectRef, id, source
 }
 
 func (c *Client) copySpan(ctx context.Context, target objectRef, id, source string, number int32, s span, etag *string) (types.CompletedPart, error) {
-	done, err := c.budget.turn(ctx)
-	if err != nil {
-		return types.CompletedPart{}, err
-	}
-	defer done()
 	out, err := c.s3.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
 		Bucket: &target.bucket, Key: &target.key, UploadId: &id, PartNumber: &number,
 		CopySource: &source, CopySourceRange: aws.String(s.header()), CopySourceIfMatch: etag,

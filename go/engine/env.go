@@ -18,8 +18,9 @@ import (
 
 var envMu sync.Mutex
 
-// withEnv runs f while Go's environment agrees with env on every variable that Python hands over.
-func withEnv(env map[string]string, f func() error) error {
+// withEnv runs f while Go's environment agrees with env on every variable that Python hands over, but for those hidden: they are
+// gone while f runs, and back afterwards, since C and thus child processes see the same environment.
+func withEnv(env map[string]string, hidden []string, f func() error) error {
 	envMu.Lock()
 	defer envMu.Unlock()
 	if env != nil {
@@ -34,6 +35,12 @@ func withEnv(env map[string]string, f func() error) error {
 			if now, ok := os.LookupEnv(name); !ok || now != value {
 				os.Setenv(name, value)
 			}
+		}
+	}
+	for _, name := range hidden {
+		if value, ok := os.LookupEnv(name); ok {
+			os.Unsetenv(name)
+			defer os.Setenv(name, value)
 		}
 	}
 	return f()

@@ -38,11 +38,6 @@ const (
 
 // fetchFirst asks for `ask` without knowing the object. What a 416 told of the object comes with the error.
 func (c *Client) fetchFirst(ctx context.Context, o objectRef, ask span, mode askMode) (*firstAnswer, error) {
-	done, err := c.budget.turn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
 	ranged := true
 	for attempt := 1; ; attempt++ {
 		f, err := c.tryFirst(ctx, o, ask, ranged)
@@ -66,6 +61,11 @@ func (c *Client) fetchFirst(ctx context.Context, o objectRef, ask span, mode ask
 }
 
 func (c *Client) tryFirst(ctx context.Context, o objectRef, ask span, ranged bool) (*firstAnswer, error) {
+	done, err := c.budget.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	var asked *span
 	if ranged {
 		asked = &ask
@@ -100,7 +100,8 @@ func (f *firstAnswer) readRange(resp *http.Response, ask span) (err error) {
 	default:
 		return integrity("asked for bytes from %d on and was answered with status %d", ask.start, resp.StatusCode)
 	}
-	if resp.ContentLength < 0 || resp.ContentLength != f.got.len() { // unknown: an end that came early could not be told
+	// An answer without a length is as good where Content-Range tells it; else an end that came early could not be told.
+	if n := resp.ContentLength; n != f.got.len() && (n >= 0 || resp.StatusCode == http.StatusOK) || f.got.len() < 0 {
 		return integrity("content-length is %d for %d bytes", resp.ContentLength, f.got.len())
 	}
 	return nil
@@ -121,11 +122,6 @@ func unsatisfiedTotal(h http.Header) int64 {
 
 // fetchPart fills seg with its bytes of an object that is known to have this ETag and size.
 func (c *Client) fetchPart(ctx context.Context, o objectRef, etag string, total int64, seg *segment) error {
-	done, err := c.budget.turn(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
 	if etag == "" {
 		return integrity("the store sends no ETag, so a second request for the object could give bytes of another one; a part_size that holds the whole object needs no second request")
 	}
@@ -145,6 +141,11 @@ func (c *Client) fetchPart(ctx context.Context, o objectRef, etag string, total 
 
 // tryPart is one attempt; n bytes of data are good, whatever the error.
 func (c *Client) tryPart(ctx context.Context, o objectRef, etag string, total int64, at span, data []byte) (n int, err error) {
+	done, err := c.budget.turn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
 	resp, err := c.askFor(ctx, o, &at, etag)
 	if err != nil {
 		return 0, err
@@ -154,7 +155,11 @@ func (c *Client) tryPart(ctx context.Context, o objectRef, etag string, total in
 	if err := f.readRange(resp, at); err != nil {
 		return 0, err
 	}
-	if now := resp.Header.Get("Etag"); f.total != total || (etag != "" && now != "" && now != etag) {
+	now := resp.Header.Get("Etag")
+	if now == "" { // something between that ignores If-Match as well, for all we know
+		return 0, integrity("a part came without the ETag that the object had before")
+	}
+	if f.total != total || now != etag {
 		return 0, &answer{status: http.StatusPreconditionFailed, code: "PreconditionFailed", message: "the object changed between two parts"}
 	}
 	n, err = io.ReadFull(resp.Body, data)

@@ -212,12 +212,12 @@ func (f *flushing) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// An answer that breaks off in its head, or is none at all, costs an attempt or is an error; it is never taken for an object.
+// An answer that breaks off in its head, or is none at all, costs an attempt; it is never taken for an object.
 func TestGetBrokenHeads(t *testing.T) {
 	data := pattern(100)
-	for head, again := range map[string]bool{
-		"HTTP/1.1 206 Part": true, "HTTP/1.1 206 Partial\r\nContent-Length: 1": true, "HTTP/1.1 206 Partial\r\nContent-Length: 100\r\n": true,
-		"SSH-2.0-OpenSSH_9.6\r\n": false, "HTTP/1.1 206 Partial\r\nContent-Length: x\r\n\r\n": false,
+	for _, head := range []string{
+		"HTTP/1.1 206 Part", "HTTP/1.1 206 Partial\r\nContent-Length: 1", "HTTP/1.1 206 Partial\r\nContent-Length: 100\r\n",
+		"SSH-2.0-OpenSSH_9.6\r\n", "HTTP/1.1 206 Partial\r\nContent-Length: x\r\n\r\n",
 	} {
 		var seen wireTape
 		c := dialFunc(t, func(w http.ResponseWriter, r *http.Request) {
@@ -233,7 +233,7 @@ func TestGetBrokenHeads(t *testing.T) {
 			_ = conn.Close()
 		})
 		out, err := download(t, c, GetRequest{"b", "k", nil, nil}, 30)
-		if again && (err != nil || !bytes.Equal(out, data)) || !again && (err == nil || len(out) != 0 || err.Kind == Internal) {
+		if err != nil || !bytes.Equal(out, data) {
 			t.Errorf("%q: %d bytes, %s", head, len(out), show(err))
 		}
 	}

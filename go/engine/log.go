@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/aws/smithy-go/logging"
@@ -123,13 +124,35 @@ func (l *logger) write(at level, target, text string) {
 	line := fmt.Sprintf("%s %5s %s: %s\n", now.Format("2006-01-02T15:04:05.000000Z"), levelNames[at], target, text)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := os.Stdout
-	if l.directory != "" {
-		if out = l.fileLocked(now); out == nil {
+	// A log that cannot be written must not stop a transfer.
+	if l.directory == "" {
+		writeStdout([]byte(line))
+	} else if f := l.fileLocked(now); f != nil {
+		_, _ = f.WriteString(line)
+	}
+}
+
+// libraryLog takes what packages write to the standard logger.
+type libraryLog struct{}
+
+func (libraryLog) Write(p []byte) (int, error) {
+	logf(levelDebug, targetHTTP, "%s", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// writeStdout goes past os.Stdout, which answers EPIPE on descriptors 1 and 2 by killing the process with SIGPIPE, also where its
+// host ignores that signal, as Python does: `job | head` would end the job.
+func writeStdout(line []byte) {
+	for len(line) > 0 {
+		n, err := syscall.Write(syscall.Stdout, line)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || n <= 0 {
 			return
 		}
+		line = line[n:]
 	}
-	_, _ = out.WriteString(line) // a log that cannot be written must not stop a transfer
 }
 
 // fileLocked is the hour's file: mu must be held. Opened for append, so that processes may share it.

@@ -10,7 +10,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -288,5 +287,3 @@ func (o *op) drainLocked() {
 	o.client.forget(o)
 	o.wakeUp()
 }
-
-func (o *op) String() string { return fmt.Sprintf("%s op", o.verb) }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -238,8 +237,8 @@ func TestOpsRefuse(t *testing.T) {
 	o := begun(t, nowhere(t))
 	fails(t, o.Lend(1, []byte{1}), Invalid, "takes no loans")
 	fails(t, o.Finish(), Invalid, "nothing to finish")
-	if o.Reply() != nil || !strings.Contains(o.String(), "test") {
-		t.Fatalf("%q replies %q", o, o.Reply())
+	if o.Reply() != nil {
+		t.Fatalf("it replies %q", o.Reply())
 	}
 	drain(t, o)
 	drain(t, o)

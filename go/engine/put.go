@@ -10,6 +10,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -174,25 +175,33 @@ func (p *put) complete(ctx context.Context) error {
 
 // completeUpload is shared by puts and multipart copies.
 //
-// The answer to a Complete that succeeded can be lost; the next attempt then says NoSuchUpload. That is success exactly if the
-// key now holds the object whose ETag these parts make, so we look instead of guessing.
+// The answer to a Complete that succeeded can be lost: the next attempt then says NoSuchUpload, or a proxy between makes of the
+// lost answer a 200 without the result, which the SDK takes for one. Either is success exactly if the key now holds the object
+// whose ETag these parts make, so we look instead of guessing.
 func (c *Client) completeUpload(ctx context.Context, o objectRef, id string, parts []types.CompletedPart) (string, error) {
-	out, err := c.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: &o.bucket, Key: &o.key, UploadId: &id,
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-	})
-	if err == nil {
-		return aws.ToString(out.ETag), nil
+	for attempt := 1; ; attempt++ {
+		out, err := c.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: &o.bucket, Key: &o.key, UploadId: &id,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+		})
+		if err == nil && aws.ToString(out.ETag) != "" {
+			return *out.ETag, nil
+		}
+		if a := asAnswer(err); err != nil && (a == nil || a.code != "NoSuchUpload") {
+			return "", err
+		}
+		expected, known := multipartETag(parts)
+		head, headErr := c.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &o.bucket, Key: &o.key})
+		if headErr == nil && known && aws.ToString(head.ETag) == expected {
+			return expected, nil
+		}
+		if err == nil {
+			err = fmt.Errorf("CompleteMultipartUpload was answered without an ETag: %w", errShort)
+		}
+		if err := c.retrier.again(ctx, attempt, false, err); err != nil {
+			return "", err
+		}
 	}
-	if a := asAnswer(err); a == nil || a.code != "NoSuchUpload" {
-		return "", err
-	}
-	expected, known := multipartETag(parts)
-	head, headErr := c.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &o.bucket, Key: &o.key})
-	if headErr == nil && known && aws.ToString(head.ETag) == expected {
-		return expected, nil
-	}
-	return "", err
 }
 
 // abortLocked is the put's onDrain: mu must be held. Nothing of ours is in flight any more, so no part can arrive after it.

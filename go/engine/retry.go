@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -48,7 +49,7 @@ func sleepContext(ctx context.Context, d time.Duration) error {
 
 // retryable tells whether another attempt may end differently.
 func retryable(err error) bool {
-	if a := asAnswer(err); a != nil {
+	if a := asAnswer(err); a != nil && (a.status >= 300 || a.code != "") { // else the SDK's frame around an answer that was cut off
 		switch {
 		case a.status >= 500 && a.status != 501, a.status == 429, throttleCode(a.code):
 			return true
@@ -83,12 +84,13 @@ func retryable(err error) bool {
 	return isTransportClosed(err)
 }
 
-// isTransportClosed: net/http keeps these two unexported; both mean that a pooled connection died under the request.
+// isTransportClosed: net/http has no types for these; all mean that the connection, and not the request, was at fault.
 func isTransportClosed(err error) bool {
 	for ; err != nil; err = errors.Unwrap(err) {
-		switch err.Error() {
-		case "http: server closed idle connection", "net/http: HTTP/1.x transport connection broken":
-			return true
+		for _, text := range []string{"http: server closed idle connection", "net/http: HTTP/1.x transport connection broken", "malformed HTTP"} {
+			if strings.HasPrefix(err.Error(), text) {
+				return true
+			}
 		}
 	}
 	return false

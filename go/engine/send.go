@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,11 +14,6 @@ import (
 
 // sendPart uploads data as part number n and returns its ETag.
 func (c *Client) sendPart(ctx context.Context, o objectRef, uploadID string, n int, data []byte) (etag string, err error) {
-	done, err := c.budget.turn(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer done()
 	for attempt := 1; ; attempt++ {
 		etag, err = c.tryPut(ctx, o, "partNumber="+strconv.Itoa(n)+"&uploadId="+url.QueryEscape(uploadID), data)
 		if err == nil {
@@ -31,6 +27,11 @@ func (c *Client) sendPart(ctx context.Context, o objectRef, uploadID string, n i
 }
 
 func (c *Client) tryPut(ctx context.Context, o objectRef, query string, data []byte) (etag string, err error) {
+	done, err := c.budget.turn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	e, err := c.endpointOf(ctx, o.bucket)
 	if err != nil {
 		return "", err
@@ -40,12 +41,10 @@ func (c *Client) tryPut(ctx context.Context, o objectRef, query string, data []b
 	r := c.newRequest(ctx, http.MethodPut, o, query, e)
 	r.ContentLength = int64(len(data))
 	r.Header["Accept"] = []string{"application/xml"}
-	if len(data) == 0 {
+	body := &lentBody{rest: data, watch: w}
+	defer body.detach()
+	if r.Body = body; len(data) == 0 {
 		r.Body = http.NoBody
-	} else {
-		body := &lentBody{rest: data, watch: w}
-		defer body.detach()
-		r.Body = body
 	}
 	resp, err := c.exchange(ctx, r, o.bucket, e, w)
 	if err != nil {
@@ -54,6 +53,9 @@ func (c *Client) tryPut(ctx context.Context, o objectRef, query string, data []b
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, errorLimit)); err != nil { // so that the connection is used again
 		logf(levelDebug, targetOperation("put_object"), "the answer's body: %v", err)
+	}
+	if n := body.unread(); n > 0 {
+		return "", fmt.Errorf("the store answered %d bytes before the part's end: %w", n, errShort)
 	}
 	etag = resp.Header.Get("Etag")
 	if etag == "" {
@@ -67,7 +69,8 @@ func (c *Client) tryPut(ctx context.Context, o objectRef, query string, data []b
 type lentBody struct {
 	mu    sync.Mutex
 	rest  []byte
-	watch *watch
+	watch *watch // nil once closed or detached
+	left  int    // unread when closed
 }
 
 var errDetached = &Error{Kind: Canceled, Message: "the request is over"}
@@ -87,13 +90,27 @@ func (b *lentBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Close is net/http's; how much was unread then is still to be asked.
 func (b *lentBody) Close() error {
-	b.detach()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left, b.rest, b.watch = b.leftLocked(), nil, nil
 	return nil
 }
 
-func (b *lentBody) detach() {
+// unread is how many bytes net/http has not taken: an answer that came before them does not speak of them.
+func (b *lentBody) unread() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.rest, b.watch = nil, nil
+	return b.leftLocked()
 }
+
+// leftLocked: mu must be held.
+func (b *lentBody) leftLocked() int {
+	if b.watch == nil {
+		return b.left
+	}
+	return len(b.rest)
+}
+
+func (b *lentBody) detach() { _ = b.Close() }

@@ -133,7 +133,15 @@ func (t controlTransport) Do(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	w.pause()
-	resp.Body = &watchedBody{resp.Body, ctx, w}
+	most := int64(controlLimit)
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		most = errorLimit
+	}
+	body := &watchedBody{resp.Body, ctx, w}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(body, most), body} // the SDK reads errors whole, and what it does not need to its end
 	return resp, nil
 }
 

@@ -230,6 +230,9 @@ func safeText(text string) string {
 // errorLimit is what is read of an error's body: S3's are under 2 KiB, a proxy's page may be anything.
 const errorLimit = 64 << 10
 
+// controlLimit is what is read of any other answer but a part's: a page of 1,000 keys of 1 KiB, each byte escaped, is 10 MiB.
+const controlLimit = 64 << 20
+
 func readAnswer(resp *http.Response) *answer {
 	a := &answer{
 		status:    resp.StatusCode,

@@ -14,7 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from ._buffers import Loans, sweep
-from ._engine import DONE
+from ._engine import DONE, DRAINED
 from ._errors import failed
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Op:
 
     def expect(self, kind: int, event: Event) -> None:
         """Insist on the kind of an event."""
+        if event.kind == DRAINED:  # not by us: the process is ending, while this thread still waits
+            raise self._loans.engine.gone()
         if event.kind != kind:
             raise failed(f"Client error: Internal S3 client error: event {event.kind} where {kind} was due", "internal")
 
