@@ -157,7 +157,8 @@ are checked in every measurement, contents by SHA-256 in an extra, untimed one. 
 connection, no signatures.
 
 What is delivered is Python's `bytes`, except by `obstore` and `obstore-stream`, which hand out views of Rust's memory;
-`obstore-bytes` is the like-for-like row. Body checksums are off for all. A client without such a call has a dash.
+`obstore-bytes` is the like-for-like row. Body checksums are off for all. A client without such a call has a dash. Every single
+measurement is in [benchmarks/results.json](benchmarks/results.json).
 """
 
 
@@ -173,12 +174,12 @@ def write(told: dict[str, Any], text: Path) -> None:
 def publish(told: dict[str, Any]) -> None:
     """The same into docs/, with the record."""
     write(told, DOCS / "benchmarks.md")
-    (DOCS / "benchmarks" / "results.json").write_text(json.dumps(compact(told)) + "\n", encoding="utf-8")
+    (DOCS / "benchmarks" / "results.json").write_text(json.dumps(compact(told), separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def compact(told: dict[str, Any]) -> dict[str, Any]:
-    """The record without traces of memory, which the pictures show."""
-    stripped = json.loads(json.dumps(told))
+    """The record without traces of memory, which the pictures show, and without digits that mean nothing."""
+    stripped = json.loads(json.dumps(told), parse_float=lambda text: float(f"{float(text):.5g}"))
     for job in stripped["jobs"].values():
         for rounds in job["results"].values():
             for result in rounds:
