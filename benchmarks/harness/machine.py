@@ -30,6 +30,19 @@ def describe(go: str) -> dict[str, object]:
     }
 
 
+def busy_share(seconds: float) -> float:
+    """The part of the machine's CPU time that is spent, from now on for so long."""
+    before = busy_seconds()
+    time.sleep(seconds)
+    return (busy_seconds() - before) / seconds / len(os.sched_getaffinity(0))
+
+
+def busy_seconds() -> float:
+    """CPU seconds that anything on this machine has spent since boot; as child.machine_busy."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, _lines("/proc/stat")[0].split()[1:])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
 def load() -> float:
     """The load of the last minute."""
     return os.getloadavg()[0]
