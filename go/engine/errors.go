@@ -19,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 )
@@ -247,6 +248,10 @@ func rootText(err error) string {
 	var op *smithy.OperationError
 	if errors.As(err, &op) && op.Err != nil {
 		err = op.Err
+	}
+	var last *retry.MaxAttemptsError
+	if errors.As(err, &last) && last.Err != nil {
+		err = last.Err
 	}
 	text := err.Error()
 	for _, frame := range []string{"https response error StatusCode: 0, RequestID: , HostID: , ", "request send failed, ", "endpoint rule error, "} {

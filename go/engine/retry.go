@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/xml"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -67,6 +68,7 @@ func retryable(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var unknownCA x509.UnknownAuthorityError
 	var record tls.RecordHeaderError
+	var xmlCut *xml.SyntaxError
 	switch {
 	case errors.Is(err, errStalled), errors.Is(err, errShort):
 		return true
@@ -78,6 +80,8 @@ func retryable(err error) bool {
 		return true
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNREFUSED):
 		return true
+	case errors.As(err, &xmlCut) && xmlCut.Msg == "unexpected EOF":
+		return true // an answer cut off in the middle of its XML
 	case errors.As(err, new(net.Error)), errors.As(err, new(*net.OpError)):
 		return true // timeouts, resets, and names that do not resolve just now
 	}

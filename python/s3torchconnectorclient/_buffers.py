@@ -96,7 +96,7 @@ class Loans:
         self.pins[token] = Pin(buffer, data, length)  # L1
         place = data + start if start else data
         if uninterrupted(self._lent, self.engine.lib.s3e_lend, self.handle[0], token, place, length, self.failure) != OK:
-            self.refusal = exception(self.failure)
+            self.refusal = self._refused()
             self.pins.pop(token, None)
             return False
         return True
@@ -115,13 +115,18 @@ class Loans:
         self.pins.pop(event.token, None)
         self.acked = event.seq
 
+    def _refused(self) -> S3Exception:
+        # We have not closed the op, so where it is closed, the process is ending while this thread still works.
+        error = exception(self.failure)
+        return self.engine.gone() if error.kind == "bad_handle" else error
+
     def finish(self) -> None:
         """Say, once, that no loan follows."""
         self.insist()
         if not self._finished:
             uninterrupted(self._finished, self.engine.lib.s3e_finish, self.handle[0], self.failure)
         if self._finished[-1] != OK:
-            raise exception(self.failure)
+            raise self._refused()
 
     def reply(self, length: int) -> bytes:
         """Copy the op's reply."""

@@ -75,11 +75,13 @@ class Memory:
 class Connection:
     """Opens a client with these settings once in each process that uses it."""
 
-    __slots__ = ("_native", "memory", "settings")
+    __slots__ = ("_env", "_native", "memory", "settings")
 
     def __init__(self, settings: Settings, memory: Memory | None = None) -> None:
         self.settings = settings
         self.memory = memory
+        # As it is now (contract §3): a forked child opens the same client again, whatever the environment has become by then.
+        self._env = environment(os.environ)
         self._native: _engine.NativeClient | None = None
 
     def native(self) -> _engine.NativeClient:
@@ -112,7 +114,7 @@ class Connection:
             "force_path_style": settings.force_path_style,
             "max_attempts": min(settings.max_attempts, _MOST_ATTEMPTS),
             "requester_pays": settings.requester_pays,
-            "env": environment(os.environ),
+            "env": self._env,
             "log": LOG,
             "memory": memory
             and {"store": memory.name, "buckets": memory.buckets, "rules": memory.rules, "objects": memory.objects},

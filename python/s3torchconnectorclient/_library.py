@@ -20,7 +20,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from ._abi import ffi
 
@@ -42,6 +42,15 @@ def _identity(of: int | Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+class NoRoomError(ImportError):
+    """glibc's reserve for thread-local words is used up by the ancestors' copies."""
+
+
+class _Spare(NamedTuple):
+    number: int
+    identity: tuple[int, int] | None
+
+
 class _Copies:
     """The copies that this process and its ancestors have loaded."""
 
@@ -50,7 +59,7 @@ class _Copies:
         self.identity = None if self.file is None else _identity(self.file)
         self.loaded = 0  # in this process and all its ancestors
         self.kept: list[object] = []  # cffi would dlclose a library that nobody refers to
-        self.spare: int | None = None  # a memfd that nobody in this line of processes has loaded
+        self.spare: _Spare | None = None  # a memfd that nobody in this line of processes has loaded
         self.lock = threading.RLock()
 
     def load(self) -> object:
@@ -61,22 +70,33 @@ class _Copies:
             library = self._dlopen(str(PATH))
         else:
             with contextlib.ExitStack() as after:
-                library = self._dlopen(self._fresh_path(after))
+                library = self._from_memory(after) or self._dlopen(self._file(after))
         self.kept.append(library)
         self.loaded += 1
         return library
 
-    def _fresh_path(self, after: contextlib.ExitStack) -> str:
-        memory, self.spare = self.spare, None
+    def _from_memory(self, after: contextlib.ExitStack) -> object:
+        """Load a memfd; None where that cannot be done: macOS, an old kernel, no /proc, a strict sandbox."""
         try:
+            memory = self._take_spare()
             if memory is None:
                 memory = self._memfd()
             after.callback(os.close, memory)
-            path = "/proc/self/fd/" + "./" * self.loaded + str(memory)
-            if Path(path).exists():  # is there a /proc at all?
-                return path
         except (AttributeError, OSError):
-            pass  # macOS, an old kernel or a strict sandbox
+            return None
+        try:
+            return self._dlopen("/proc/self/fd/" + "./" * self.loaded + str(memory))
+        except NoRoomError:
+            raise
+        except ImportError:
+            return None  # a file may do, and if not says why
+
+    def _take_spare(self) -> int | None:
+        """Return the spare, if it still is one: programs that become daemons close all descriptors, and then reuse numbers."""
+        spare, self.spare = self.spare, None
+        return spare.number if spare is not None and _identity(spare.number) == spare.identity else None
+
+    def _file(self, after: contextlib.ExitStack) -> str:
         import tempfile  # noqa: PLC0415 - takes longer to import than all of ours, and is hardly ever needed
 
         folder = after.enter_context(tempfile.TemporaryDirectory(prefix="s3engine-"))  # 0700, and gone once loaded
@@ -99,9 +119,10 @@ class _Copies:
 
     def _copy_to(self, target: int) -> None:
         # The descriptor is as old as the import, and some daemons close or reuse all they find.
+        if self.file is None or _identity(self.file) != self.identity:
+            self.file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
+            self.identity = _identity(self.file)
         source = self.file
-        if source is None or _identity(source) != self.identity:
-            source = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
         at, size = 0, os.fstat(source).st_size
         while at < size:  # always with an offset: the file position is shared with the parent
             if sys.platform == "linux":
@@ -118,7 +139,7 @@ class _Copies:
             return ffi.dlopen(path, ffi.RTLD_NOW | ffi.RTLD_LOCAL)
         except OSError as error:
             if "static TLS" in str(error):
-                raise ImportError(
+                raise NoRoomError(
                     "This process is too many forks away from the first one: each loaded a copy of the engine, and glibc has "
                     "no room for another. Make room before the first process starts, with the environment variable "
                     "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536 (about 8,000 generations), or use "
@@ -133,7 +154,8 @@ class _Copies:
         self.lock.acquire()
         if self.loaded and self.spare is None and sys.platform == "linux":
             with contextlib.suppress(AttributeError, OSError):
-                self.spare = self._memfd()
+                memory = self._memfd()
+                self.spare = _Spare(memory, _identity(memory))
 
     def after_fork_in_parent(self) -> None:
         """Go on as before."""
