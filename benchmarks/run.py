@@ -30,7 +30,7 @@ from harness import OUT, figures, jobs, machine, measure, report, servers, venvs
 from s3build.console import say  # noqa: E402
 from s3build.tasks import toolchain  # noqa: E402
 
-WAIT_FOR_QUIET_S, WAIT_S, QUIET_S, QUIET = 900, 20, 5, 0.1
+WAIT_S, QUIET_S, QUIET = 15, 5, 0.1
 
 
 def main() -> int:
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace, record: Path) -> dict[str, Any]:
             chosen = replace(chosen, rounds=options.rounds)
         say(f"{job.name}: {job.what}")
         if options.wait:
-            wait_for_quiet()
+            wait_for_quiet(options.wait)
         told["jobs"][job.name] = done = one(chosen, taking, runtimes, binary, data)
         others = figures.share_of_others(done["results"], int(told["machine"]["cores"]))
         say(f"  {done['seconds']:.0f} s; others took {others:.0%} of the machine meanwhile")
@@ -104,12 +104,12 @@ def one(job: jobs.Job, taking: list[str], runtimes: venvs.Runtimes, binary: Path
     }
 
 
-def wait_for_quiet() -> None:
+def wait_for_quiet(seconds: int) -> None:
     """Others' work on this machine would be in the figures: wait for it to end, but not for ever.
 
     Not by the load average: after a job of our own that stays high for minutes.
     """
-    deadline = time.monotonic() + WAIT_FOR_QUIET_S
+    deadline = time.monotonic() + seconds
     while (share := machine.busy_share(QUIET_S)) > QUIET and time.monotonic() < deadline:
         say(f"  others take {share:.0%} of the machine; waiting")
         time.sleep(WAIT_S)
@@ -125,7 +125,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--against", metavar="REV", help="compare with ours at a git revision")
     parser.add_argument("--publish", action="store_true", help="write docs/benchmarks.md and docs/benchmarks/")
     parser.add_argument("--keep", action="store_true", help="keep the results of jobs that are not run now")
-    parser.add_argument("--wait", action="store_true", help="before each job wait until the machine is quiet")
+    parser.add_argument("--wait", type=int, metavar="S", help="before each job wait until the machine is quiet, so long at most")
     parser.add_argument("--list", action="store_true", help="name the jobs and stop")
     parser.add_argument("--render", action="store_true", help="measure nothing; write report and pictures anew")
     options = parser.parse_args()
