@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple, final
 from ._buffers import uninitialised
 from ._engine import FILLED, OPENED
 from ._errors import S3Exception, again, failed
-from ._mechanics import Stream
+from ._mechanics import ObjectStream
 from ._op import Op
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Ready(NamedTuple):
 
 
 @final
-class GetObjectStream(Stream):
+class GetObjectStream(ObjectStream):
     """Iterates over an object's bytes in parts of the client's part_size, counted from `start`; the last may be shorter.
 
     After an error, each further next() raises it again. After a KeyboardInterrupt the stream goes on where it was.
@@ -55,9 +55,7 @@ class GetObjectStream(Stream):
     # Parts are numbered from 1 by their tokens; part n begins (n - 1) * part_size after the first byte. What was lent, handed
     # out or is still to come follows from three numbers, each written in one step, so that an interrupt between any two lines
     # finds them in agreement: loans.made (the engine's answers), _ready, _out (the last token handed out).
-    __slots__ = ("_bucket", "_failure", "_first", "_key", "_length", "_op", "_out", "_part_size", "_ready")
-    _bucket: str
-    _key: str
+    __slots__ = ("_failure", "_first", "_length", "_op", "_out", "_part_size", "_ready")
     _op: Op
     _part_size: int
     _first: int
@@ -91,18 +89,6 @@ class GetObjectStream(Stream):
 
     def _insist(self) -> None:
         self._op.loans.insist()
-
-    @property
-    def bucket(self) -> str:
-        """The object's bucket."""
-        self._look()
-        return self._bucket
-
-    @property
-    def key(self) -> str:
-        """The object's key."""
-        self._look()
-        return self._key
 
     def tell(self) -> int:
         """Return the position in the object of the next byte to come."""

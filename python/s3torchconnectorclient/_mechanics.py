@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Sealed:
-    """A class that cannot be subclassed, except by the mixins of this module."""
+    """A class that cannot be subclassed, unless it is a mixin of this module or private."""
 
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
         for base in cls.__bases__:
-            if issubclass(base, Sealed) and base.__module__ != __name__:
+            if issubclass(base, Sealed) and base.__module__ != __name__ and not base.__name__.startswith("_"):
                 raise TypeError(f"type '{_path(base)}' is not an acceptable base type")
 
 
@@ -98,6 +98,26 @@ class Stream(Result):
         """Refuse to show attributes that another thread is changing."""
         if self._borrower:
             raise RuntimeError("Already mutably borrowed")
+
+
+class ObjectStream(Stream):
+    """A stream from or to one object."""
+
+    __slots__ = ("_bucket", "_key")
+    _bucket: str
+    _key: str
+
+    @property
+    def bucket(self) -> str:
+        """The object's bucket."""
+        self._look()
+        return self._bucket
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+        self._look()
+        return self._key
 
 
 def _path(cls: type) -> str:

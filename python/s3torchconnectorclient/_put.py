@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, final
 
 from ._engine import DONE, OPENED, RETURNED
 from ._errors import S3Exception, failed
-from ._mechanics import Stream
+from ._mechanics import ObjectStream
 from ._op import Op
 
 if TYPE_CHECKING:
@@ -44,12 +44,10 @@ def part_bytes(number: int, part_size: int) -> int:
 
 
 @final
-class PutObjectStream(Stream):
+class PutObjectStream(ObjectStream):
     """Writes one object. It exists once close() has returned, and never if the stream is dropped before."""
 
-    __slots__ = ("_bucket", "_closed", "_key", "_last", "_op", "_part_size", "_poisoned", "_tail")
-    _bucket: str
-    _key: str
+    __slots__ = ("_closed", "_last", "_op", "_part_size", "_poisoned", "_tail")
     _op: Op
     _part_size: int
     _tail: bytearray  # written and not lent yet: less than a part
@@ -71,18 +69,6 @@ class PutObjectStream(Stream):
 
     def _insist(self) -> None:
         self._op.loans.insist()
-
-    @property
-    def bucket(self) -> str:
-        """The object's bucket."""
-        self._look()
-        return self._bucket
-
-    @property
-    def key(self) -> str:
-        """The object's key."""
-        self._look()
-        return self._key
 
     def write(self, data: bytes) -> None:
         """Take more of the object; waits while too much is under way."""

@@ -47,80 +47,8 @@ class RestoreStatus(Value):
         return f"PyRestoreStatus {{ in_progress: {str(self._in_progress).lower()}, expiry: {_option(self._expiry)} }}"
 
 
-@final
-class ObjectInfo(Value):
-    """One object of a listing."""
-
-    __slots__ = ("_etag", "_key", "_last_modified", "_restore_status", "_size", "_storage_class")
-    _key: str
-    _etag: str
-    _size: int
-    _last_modified: int
-    _storage_class: str | None
-    _restore_status: RestoreStatus | None
-
-    def __new__(  # noqa: PLR0917 - upstream's signature
-        cls,
-        key: str,
-        etag: str,
-        size: int,
-        last_modified: int,
-        storage_class: str | None = None,
-        restore_status: RestoreStatus | None = None,
-    ) -> ObjectInfo:
-        self = super().__new__(cls)
-        self._key = text("key", key)
-        self._etag = text("etag", etag)
-        self._size = unsigned("size", size)
-        self._last_modified = signed("last_modified", last_modified)
-        self._storage_class = text_or_none("storage_class", storage_class)
-        self._restore_status = _restore_argument(restore_status)
-        return self
-
-    @property
-    def key(self) -> str:
-        """The object's name."""
-        return self._key
-
-    @property
-    def etag(self) -> str:
-        """The ETag as S3 sent it."""
-        return self._etag
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self._size
-
-    @property
-    def last_modified(self) -> int:
-        """UTC seconds since the epoch."""
-        return self._last_modified
-
-    @property
-    def storage_class(self) -> str | None:
-        """The storage class, where S3 named one."""
-        return self._storage_class
-
-    @property
-    def restore_status(self) -> RestoreStatus | None:
-        """A fresh copy at each access, as upstream's."""
-        return _copied(self._restore_status)
-
-    def __getnewargs__(self) -> tuple[object, ...]:
-        return self._key, self._etag, self._size, self._last_modified, self._storage_class, self._restore_status
-
-    def __repr__(self) -> str:
-        return (
-            f"PyObjectInfo {{ key: {_debug(self._key)}, etag: {_debug(self._etag)}, size: {self._size}, "
-            f"last_modified: {self._last_modified}, storage_class: {_option(self._storage_class)}, "
-            f"restore_status: {_option(self._restore_status)} }}"
-        )
-
-
-@final
-class HeadObjectResult(Value):
-    """What S3 knows of one object."""
+class _Metadata(Value):
+    """What listings and HEAD both tell of an object."""
 
     __slots__ = ("_etag", "_last_modified", "_restore_status", "_size", "_storage_class")
     _etag: str
@@ -129,21 +57,14 @@ class HeadObjectResult(Value):
     _storage_class: str | None
     _restore_status: RestoreStatus | None
 
-    def __new__(
-        cls,
-        etag: str,
-        size: int,
-        last_modified: int,
-        storage_class: str | None = None,
-        restore_status: RestoreStatus | None = None,
-    ) -> HeadObjectResult:
-        self = super().__new__(cls)
+    def _set(
+        self, etag: str, size: int, last_modified: int, storage_class: str | None, restore_status: RestoreStatus | None
+    ) -> None:
         self._etag = text("etag", etag)
         self._size = unsigned("size", size)
         self._last_modified = signed("last_modified", last_modified)
         self._storage_class = text_or_none("storage_class", storage_class)
         self._restore_status = _restore_argument(restore_status)
-        return self
 
     @property
     def etag(self) -> str:
@@ -162,7 +83,7 @@ class HeadObjectResult(Value):
 
     @property
     def storage_class(self) -> str | None:
-        """The storage class; None for STANDARD, which S3 does not name here."""
+        """The storage class where S3 names one: listings always do, HEAD does not name STANDARD."""
         return self._storage_class
 
     @property
@@ -173,11 +94,66 @@ class HeadObjectResult(Value):
     def __getnewargs__(self) -> tuple[object, ...]:
         return self._etag, self._size, self._last_modified, self._storage_class, self._restore_status
 
-    def __repr__(self) -> str:
+    def _debug(self) -> str:
         return (
-            f"PyHeadObjectResult {{ etag: {_debug(self._etag)}, size: {self._size}, last_modified: {self._last_modified}, "
-            f"storage_class: {_option(self._storage_class)}, restore_status: {_option(self._restore_status)} }}"
+            f"etag: {_debug(self._etag)}, size: {self._size}, last_modified: {self._last_modified}, "
+            f"storage_class: {_option(self._storage_class)}, restore_status: {_option(self._restore_status)}"
         )
+
+
+@final
+class ObjectInfo(_Metadata):
+    """One object of a listing."""
+
+    __slots__ = ("_key",)
+    _key: str
+
+    def __new__(  # noqa: PLR0917 - upstream's signature
+        cls,
+        key: str,
+        etag: str,
+        size: int,
+        last_modified: int,
+        storage_class: str | None = None,
+        restore_status: RestoreStatus | None = None,
+    ) -> ObjectInfo:
+        self = super().__new__(cls)
+        self._key = text("key", key)
+        self._set(etag, size, last_modified, storage_class, restore_status)
+        return self
+
+    @property
+    def key(self) -> str:
+        """The object's name."""
+        return self._key
+
+    def __getnewargs__(self) -> tuple[object, ...]:
+        return self._key, *super().__getnewargs__()
+
+    def __repr__(self) -> str:
+        return f"PyObjectInfo {{ key: {_debug(self._key)}, {self._debug()} }}"
+
+
+@final
+class HeadObjectResult(_Metadata):
+    """What S3 knows of one object."""
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        etag: str,
+        size: int,
+        last_modified: int,
+        storage_class: str | None = None,
+        restore_status: RestoreStatus | None = None,
+    ) -> HeadObjectResult:
+        self = super().__new__(cls)
+        self._set(etag, size, last_modified, storage_class, restore_status)
+        return self
+
+    def __repr__(self) -> str:
+        return f"PyHeadObjectResult {{ {self._debug()} }}"
 
 
 @final
