@@ -9,6 +9,7 @@ package engine
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"strings"
@@ -187,7 +188,11 @@ func (c *Client) completeUpload(ctx context.Context, o objectRef, id string, par
 		if err == nil && aws.ToString(out.ETag) != "" {
 			return *out.ETag, nil
 		}
-		if a := asAnswer(err); err != nil && (a == nil || a.code != "NoSuchUpload") {
+		a := asAnswer(err)
+		if page := new(*xml.SyntaxError); a != nil && a.status < 300 && errors.As(err, page) {
+			err = nil // a 200 that is not even XML says as little as an empty one
+		}
+		if err != nil && (a == nil || a.code != "NoSuchUpload") {
 			return "", err
 		}
 		expected, known := multipartETag(parts)

@@ -91,19 +91,22 @@ func (c *Config) sharedFile(variable, name string) []string {
 	if home := c.Env["HOME"]; home != "" {
 		return []string{filepath.Join(home, ".aws", name)}
 	}
-	return nil
+	if c.Env == nil { // the process's own serves
+		return nil
+	}
+	return []string{} // nil would be the files that the SDK found by itself
 }
 
 // withoutPassword is an endpoint as it may be shown, also where it is no URL.
 func withoutPassword(endpoint string) string {
-	if at := strings.LastIndex(endpoint, "@"); at >= 0 {
-		scheme := strings.Index(endpoint, "://")
-		if scheme < 0 || scheme > at {
-			return "…" + endpoint[at:]
-		}
-		return endpoint[:scheme+3] + "…" + endpoint[at:]
+	at := strings.LastIndex(endpoint, "@")
+	if at < 0 {
+		return endpoint
 	}
-	return endpoint
+	if scheme, _, ok := strings.Cut(endpoint[:at], "://"); ok && !strings.Contains(scheme, ":") {
+		return scheme + "://…" + endpoint[at:]
+	}
+	return "…" + endpoint[at:]
 }
 
 func validEndpoint(text string) bool {

@@ -67,7 +67,12 @@ func (c *Client) endpointOf(ctx context.Context, bucket string) (*endpoint, erro
 
 // endpointError is upstream's frame around whatever the endpoint rules say of a bucket (contract §2, bad ARN).
 func endpointError(err error) *Error {
-	e := newError(Invalid, "Client error: Failed to construct request: Invalid S3 endpoint: endpoint could not be resolved: %s", rootText(err))
+	text := rootText(err)
+	if head, rest, ok := strings.Cut(text, "Custom endpoint `"); ok {
+		end := max(strings.LastIndex(rest, "`"), 0)
+		text = head + "Custom endpoint `" + withoutPassword(rest[:end]) + rest[end:]
+	}
+	e := newError(Invalid, "Client error: Failed to construct request: Invalid S3 endpoint: endpoint could not be resolved: %s", text)
 	e.cause = err
 	return e
 }
