@@ -60,7 +60,11 @@ class Oracle:
             stderr=subprocess.DEVNULL,  # where it prints the traces of its panics
             text=True,
             start_new_session=True,
+            # A PYTHONPATH that leads to ours would make the comparison one of ours with itself.
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         )
+        (native,) = self.run([], ["client_module.__file__.endswith('.so')"])
+        assert native == "True", f"{python} has no client of Amazon's, which is an extension module"
 
     def run(self, setup: list[str], program: list[str]) -> list[str]:
         """Give the outcomes of a program's lines."""
